@@ -1,0 +1,36 @@
+/** What can go wrong with the vault's bucket. */
+
+import { Failure } from '#lib/failure.ts';
+
+/** There is no object under the key. */
+export class ObjectNotFound extends Failure {
+  static override readonly failureName = 'ObjectNotFound';
+}
+
+/** The bytes asked for are not in the object. */
+export class RangeNotSatisfiable extends Failure {
+  static override readonly failureName = 'RangeNotSatisfiable';
+}
+
+/** The bucket does not exist, is elsewhere, or the credentials may not do this. */
+export class VaultAccessDenied extends Failure {
+  static override readonly failureName = 'VaultAccessDenied';
+}
+
+/** The store answered that it is overloaded or broken, or did not answer; the same request may work later. */
+export class VaultUnavailable extends Failure {
+  static override readonly failureName = 'VaultUnavailable';
+  static override readonly transient = true;
+}
+
+/** What arrived is not what was sent. */
+export class VaultCorruption extends Failure {
+  static override readonly failureName = 'VaultCorruption';
+  static override readonly transient = true;
+}
+
+/** A multipart upload is gone or cannot be completed; its pack has to be written again. */
+export class UploadLost extends Failure {
+  static override readonly failureName = 'UploadLost';
+  static override readonly transient = true;
+}
