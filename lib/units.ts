@@ -34,6 +34,11 @@ export function grainsCovering(diskBytes: Bytes): GrainCount {
   return Math.ceil(diskBytes / GRAIN_BYTES);
 }
 
+/** Position behind the last of `grains` grains that begin at 0. */
+export function indexAfter(grains: GrainCount): GrainIndex {
+  return 0 + grains;
+}
+
 /** Byte offset at which a grain begins. */
 export function grainOffsetBytes(grain: GrainIndex): Bytes {
   return grain * GRAIN_BYTES;

@@ -1,0 +1,65 @@
+/**
+ * A frame: the stored grains of one aligned 256 KiB window, one behind the other, as one zstd frame with content size
+ * and content checksum. zstd stores what it cannot compress as it is, so there is no codec flag.
+ */
+
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { GRAIN_BYTES, MIB, WINDOW_GRAINS } from '#lib/units.ts';
+import { DamagedObject } from './failures.ts';
+
+export const FRAME_LEVEL = 1;
+/** Largest content of a frame. */
+export const FRAME_CONTENT_BYTES = WINDOW_GRAINS * GRAIN_BYTES;
+/** zstd's own bound is content + content/256 + 64 for small inputs; one output chunk of this size is never outgrown. */
+const CHUNK_BYTES = FRAME_CONTENT_BYTES + 4096;
+
+/** Compresses `content` (at most 256 KiB). The result is a buffer of its own. */
+export function encodeFrame(content: Buffer, level = FRAME_LEVEL): Buffer {
+  return zstdCompressSync(content, {
+    chunkSize: CHUNK_BYTES,
+    pledgedSrcSize: content.length,
+    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+  });
+}
+
+/** Decompresses to exactly `contentBytes`, or throws DamagedObject that names `where`. */
+export function decodeFrame(frame: Buffer, contentBytes: number, where: string): Buffer {
+  return inflate(frame, { contentBytes, where });
+}
+
+/** Compresses a manifest section; compactness counts more than speed here. */
+export function encodeSectionBody(body: Buffer): Buffer {
+  return zstdCompressSync(body, {
+    pledgedSrcSize: body.length,
+    params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+  });
+}
+
+/** A dense section of 262,144 one-grain extents needs 3 x 5 bytes each: 4 MiB bounds every honest section. */
+const SECTION_BODY_LIMIT_BYTES = 4 * MIB;
+
+export function decodeSectionBody(stored: Buffer, where: string): Buffer {
+  try {
+    return zstdDecompressSync(stored, { maxOutputLength: SECTION_BODY_LIMIT_BYTES });
+  } catch (cause) {
+    throw new DamagedObject(`${where} does not decompress`, { cause });
+  }
+}
+
+function inflate(frame: Buffer, expected: { contentBytes: number; where: string }): Buffer {
+  let content: Buffer;
+  try {
+    content = zstdDecompressSync(frame, {
+      chunkSize: CHUNK_BYTES,
+      maxOutputLength: Math.max(1, expected.contentBytes),
+    });
+  } catch (cause) {
+    throw new DamagedObject(`${expected.where} does not decompress to ${expected.contentBytes} bytes`, { cause });
+  }
+  if (content.length !== expected.contentBytes) {
+    throw new DamagedObject(
+      `${expected.where} decompresses to ${content.length} bytes instead of ${expected.contentBytes}`,
+    );
+  }
+  return content;
+}

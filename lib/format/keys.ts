@@ -1,0 +1,73 @@
+/** Names of everything in the vault, relative to its prefix. The permissions of every function are built from these. */
+
+import type { DiskId, PackId, RunId, VmId } from '#lib/units.ts';
+
+/** Width of the sequence number in a key, so that listings come in order of sequence. */
+const SEQ_DIGITS = 10;
+
+const padded = (seq: number) => String(seq).padStart(SEQ_DIGITS, '0');
+
+/** `20261121T101112Z`: sorts by time and has no character that a key or an execution name forbids. */
+export function compactTime(time: Date): string {
+  return time.toISOString().replace(/[-:]|\.\d{3}/g, '');
+}
+
+export const vaultKeys = {
+  vault: () => 'vault.json',
+
+  vms: () => 'vms/',
+  lease: (vm: VmId) => `vms/${vm}/lease.json`,
+  vmMetadata: (vm: VmId, run: RunId) => `vms/${vm}/metadata/${run}.xva-metadata`,
+  points: (vm: VmId) => `vms/${vm}/points/`,
+  point: (vm: VmId, { time, run }: { time: Date; run: RunId }) => `vms/${vm}/points/${compactTime(time)}-${run}.json`,
+
+  disks: () => 'disks/',
+  ledgerEntries: (disk: DiskId) => `disks/${disk}/ledger/`,
+  ledgerEntry: (disk: DiskId, seq: number) => `disks/${disk}/ledger/${padded(seq)}.json`,
+  expiries: (disk: DiskId) => `disks/${disk}/expired/`,
+  expiry: (disk: DiskId, seq: number) => `disks/${disk}/expired/${padded(seq)}.json`,
+  manifests: (disk: DiskId) => `disks/${disk}/manifests/`,
+  manifest: (disk: DiskId, { seq, run }: { seq: number; run: RunId }) =>
+    `disks/${disk}/manifests/${padded(seq)}-${run}.bfm`,
+  packs: (disk: DiskId) => `disks/${disk}/packs/`,
+  pack: (disk: DiskId, { run, pack }: PackName) => `disks/${disk}/packs/${run}/${pack}.zst`,
+  indexes: (disk: DiskId) => `disks/${disk}/indexes/`,
+  packIndex: (disk: DiskId, { run, pack }: PackName) => `disks/${disk}/indexes/${run}/${pack}.bfi`,
+
+  runs: () => 'runs/',
+  run: (run: RunId) => `runs/${run}/run.json`,
+  plan: (run: RunId) => `runs/${run}/plan.json`,
+  bitmap: (run: RunId, disk: DiskId) => `runs/${run}/bitmaps/${disk}.bits`,
+  shards: (run: RunId) => `runs/${run}/shards.jsonl`,
+  receipts: (run: RunId) => `runs/${run}/receipts/`,
+  receipt: (run: RunId, { shard, part }: { shard: number; part: number }) =>
+    `runs/${run}/receipts/${padded(shard)}-${padded(part)}.json`,
+  results: (run: RunId) => `runs/${run}/results/`,
+  /** Apart from the run's other objects, so that a lifecycle rule can expire connections after one day by prefix. */
+  connection: (run: RunId) => `connections/${run}.json`,
+} as const;
+
+export interface PackName {
+  readonly run: RunId;
+  readonly pack: PackId;
+}
+
+/** The same names with `*` for every id, for policies and lifecycle rules. */
+export const vaultPatterns = {
+  vault: 'vault.json',
+  leases: 'vms/*/lease.json',
+  vmMetadata: 'vms/*/metadata/*',
+  points: 'vms/*/points/*',
+  ledger: 'disks/*/ledger/*',
+  expired: 'disks/*/expired/*',
+  manifests: 'disks/*/manifests/*',
+  packs: 'disks/*/packs/*',
+  indexes: 'disks/*/indexes/*',
+  runs: 'runs/*/run.json',
+  plans: 'runs/*/plan.json',
+  bitmaps: 'runs/*/bitmaps/*',
+  shards: 'runs/*/shards.jsonl',
+  receipts: 'runs/*/receipts/*',
+  results: 'runs/*/results/*',
+  connections: 'connections/*',
+} as const;

@@ -1,0 +1,21 @@
+/**
+ * The ledger of a disk: numbered, write-once entries, each with the digest of the one before. That entry n exists IS the
+ * commit of point n; nothing else decides what exists.
+ */
+
+import { z } from 'zod/mini';
+import { countField, diskIdField, documentHead, runIdField, sha256Field, timeField } from './document.ts';
+
+export const ledgerEntry = z.object({
+  ...documentHead,
+  disk: diskIdField,
+  /** From 1, without gaps. */
+  seq: countField,
+  run: runIdField,
+  time: timeField,
+  manifest: z.object({ key: z.string(), bytes: countField, sha256: sha256Field }),
+  /** SHA-256 of the previous entry's bytes; absent in the first. */
+  previousSha256: z.optional(sha256Field),
+});
+
+export type LedgerEntry = Readonly<z.infer<typeof ledgerEntry>>;

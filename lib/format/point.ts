@@ -1,0 +1,42 @@
+/** A restore point of a VM: which ledger entry of each disk belongs to it, and what the run was and took. */
+
+import { z } from 'zod/mini';
+import { countField, diskIdField, documentHead, runIdField, timeField, vmIdField } from './document.ts';
+
+const pointDisk = z.object({
+  disk: diskIdField,
+  seq: countField,
+  name: z.string(),
+  device: z.string(),
+  bootable: z.boolean(),
+  diskBytes: countField,
+  kind: z.enum(['incremental', 'full']),
+  full: z.optional(z.object({ because: z.string(), cure: z.string() })),
+  plannedBytes: countField,
+  dataGrains: countField,
+  zeroGrains: countField,
+  unchangedGrains: countField,
+  storedBytes: countField,
+});
+
+export const vmPoint = z.object({
+  ...documentHead,
+  vm: vmIdField,
+  vmName: z.string(),
+  pool: z.string(),
+  run: runIdField,
+  execution: z.string(),
+  time: timeField,
+  finished: timeField,
+  metadataKey: z.optional(z.string()),
+  disks: z.array(pointDisk),
+  measured: z.object({
+    nbdBytes: countField,
+    nbdRequests: countField,
+    storeRequests: countField,
+    readerMs: countField,
+  }),
+});
+
+export type PointDisk = Readonly<z.infer<typeof pointDisk>>;
+export type VmPoint = Readonly<z.infer<typeof vmPoint>>;

@@ -1,0 +1,85 @@
+/**
+ * A receipt says what became of every planned grain of a part of a shard. That it exists means that the part is done and
+ * its pack and pack index are complete.
+ */
+
+import { z } from 'zod/mini';
+import type { GrainCount } from '#lib/units.ts';
+import { countField, diskIdField, documentHead, packIdField, runIdField, sha256Field } from './document.ts';
+import { DamagedObject } from './failures.ts';
+
+/** Stored in the pack; the n-th such grain of a part is slot n of its pack. */
+export const OUTCOME_DATA = 0;
+/** Nothing but zeros; not stored. */
+export const OUTCOME_ZERO = 1;
+/** Same content as in the base; not stored again. */
+export const OUTCOME_UNCHANGED = 2;
+
+export const receipt = z.object({
+  ...documentHead,
+  run: runIdField,
+  disk: diskIdField,
+  shard: countField,
+  /** From 0; a shard that took several calls has one part for each. */
+  part: countField,
+  firstGrain: countField,
+  endGrain: countField,
+  data: countField,
+  zero: countField,
+  unchanged: countField,
+  /** Two bits for each planned grain of [firstGrain, endGrain) in order, lowest bits first, base64. */
+  outcomes: z.string(),
+  /** Absent when no grain had to be stored. */
+  pack: z.optional(
+    z.object({
+      pack: packIdField,
+      bytes: countField,
+      crc32: countField,
+      frames: countField,
+      indexBytes: countField,
+      indexSha256: sha256Field,
+    }),
+  ),
+  measured: z.object({
+    nbdBytes: countField,
+    nbdRequests: countField,
+    storeRequests: countField,
+    durationMs: countField,
+  }),
+});
+
+export type Receipt = Readonly<z.infer<typeof receipt>>;
+
+/** Two-bit outcomes of the planned grains of a part, in disk order. */
+export class Outcomes {
+  readonly grains: GrainCount;
+  readonly #bytes: Buffer;
+
+  constructor(grains: GrainCount, bytes?: Buffer) {
+    this.grains = grains;
+    this.#bytes = bytes ?? Buffer.alloc(Math.ceil(grains / 4));
+  }
+
+  static of(document: Receipt, where: string): Outcomes {
+    const grains = document.data + document.zero + document.unchanged;
+    const bytes = Buffer.from(document.outcomes, 'base64');
+    if (bytes.length !== Math.ceil(grains / 4)) {
+      throw new DamagedObject(`receipt ${where} has ${bytes.length} bytes of outcomes for ${grains} grains`);
+    }
+    return new Outcomes(grains, bytes);
+  }
+
+  get(position: number): number {
+    return ((this.#bytes[position >>> 2] ?? 0) >>> ((position & 3) * 2)) & 3;
+  }
+
+  set(position: number, outcome: number): void {
+    const at = position >>> 2;
+    this.#bytes[at] = (this.#bytes[at] ?? 0) | (outcome << ((position & 3) * 2));
+  }
+
+  /** The first `grains` outcomes as they stand in a receipt. */
+  encode(grains: GrainCount): string {
+    return this.#bytes.toString('base64', 0, Math.ceil(grains / 4));
+  }
+}

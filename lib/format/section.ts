@@ -1,0 +1,103 @@
+/**
+ * A section of a manifest maps 16 GiB of disk: for each grain the pack and slot that hold it, or pack 0 for zeros. It is
+ * coded as extents, runs of grains with one pack and consecutive slots, in four columns of varints:
+ *
+ * ```
+ * count | count x length in grains | count x pack number | one zigzag slot difference for each extent with pack > 0
+ * ```
+ *
+ * The slot difference is against the slot that would follow the pack's previous extent in this section (0 at first).
+ * Extents are maximal, and zero runs at the end of the section are left out, so equal maps have equal bytes.
+ */
+
+import { type GrainCount, SECTION_GRAINS } from '#lib/units.ts';
+import { DamagedObject } from './failures.ts';
+import { decodeSectionBody, encodeSectionBody } from './frame.ts';
+import { VarintReader, VarintWriter } from './varint.ts';
+
+/** Marks a grain that reads as zeros. */
+export const NO_PACK = 0;
+
+/** The map of one section with a place for every grain; grain 0 is the section's first. */
+export interface SectionMap {
+  readonly packs: Uint32Array;
+  readonly slots: Uint32Array;
+}
+
+export function emptySection(): SectionMap {
+  return { packs: new Uint32Array(SECTION_GRAINS), slots: new Uint32Array(SECTION_GRAINS) };
+}
+
+/** Calls `visit` for each maximal extent, zeros included, in order. */
+function forEachExtent(map: SectionMap, visit: (extent: { length: number; pack: number; slot: number }) => void): void {
+  const { packs, slots } = map;
+  let first = 0;
+  while (first < SECTION_GRAINS) {
+    const pack = packs[first] ?? NO_PACK;
+    const slot = slots[first] ?? 0;
+    let end = first + 1;
+    if (pack === NO_PACK) while (end < SECTION_GRAINS && packs[end] === NO_PACK) end++;
+    else while (end < SECTION_GRAINS && packs[end] === pack && slots[end] === slot + (end - first)) end++;
+    visit({ length: end - first, pack, slot });
+    first = end;
+  }
+}
+
+/** The stored bytes of a section; empty when all of it is zeros. */
+export function encodeSection(map: SectionMap): Buffer {
+  const lengths = new VarintWriter();
+  const packs = new VarintWriter();
+  const slots = new VarintWriter();
+  const nextSlot = new Map<number, number>();
+  let count = 0;
+  let pendingZeros = 0;
+  const emit = (length: number, pack: number) => {
+    lengths.unsigned(length);
+    packs.unsigned(pack);
+    count++;
+  };
+  forEachExtent(map, ({ length, pack, slot }) => {
+    if (pack === NO_PACK) {
+      pendingZeros = length;
+      return;
+    }
+    if (pendingZeros > 0) emit(pendingZeros, NO_PACK);
+    pendingZeros = 0;
+    emit(length, pack);
+    slots.signed(slot - (nextSlot.get(pack) ?? 0));
+    nextSlot.set(pack, slot + length);
+  });
+  if (count === 0) return Buffer.alloc(0);
+  const head = new VarintWriter();
+  head.unsigned(count);
+  return encodeSectionBody(Buffer.concat([head.view(), lengths.view(), packs.view(), slots.view()]));
+}
+
+/** Fills a map from stored bytes; `into` lets a builder reuse one map for all sections. */
+export function decodeSection(stored: Buffer, where: string, into = emptySection()): SectionMap {
+  into.packs.fill(NO_PACK);
+  into.slots.fill(0);
+  if (stored.length === 0) return into;
+  const reader = new VarintReader(decodeSectionBody(stored, where), where);
+  const count = reader.unsigned();
+  if (count > SECTION_GRAINS) throw new DamagedObject(`${where}: ${count} extents in ${SECTION_GRAINS} grains`);
+  const lengths = Uint32Array.from({ length: count }, () => reader.unsigned());
+  const packs = Uint32Array.from({ length: count }, () => reader.unsigned());
+  const nextSlot = new Map<number, number>();
+  let grain: GrainCount = 0;
+  for (let i = 0; i < count; i++) {
+    const length = lengths[i] ?? 0;
+    const pack = packs[i] ?? NO_PACK;
+    if (length === 0 || grain + length > SECTION_GRAINS) throw new DamagedObject(`${where}: extent ${i} does not fit`);
+    if (pack !== NO_PACK) {
+      const slot = (nextSlot.get(pack) ?? 0) + reader.signed();
+      if (slot < 0) throw new DamagedObject(`${where}: extent ${i} has slot ${slot}`);
+      for (let k = 0; k < length; k++) into.slots[grain + k] = slot + k;
+      into.packs.fill(pack, grain, grain + length);
+      nextSlot.set(pack, slot + length);
+    }
+    grain += length;
+  }
+  if (!reader.atEnd) throw new DamagedObject(`${where}: bytes behind the last extent`);
+  return into;
+}
