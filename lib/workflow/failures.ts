@@ -1,0 +1,24 @@
+/** What can go wrong around a step rather than in it: its input, its answer, its settings and its time. */
+
+import { Failure } from '#lib/failure.ts';
+
+/** The event does not have the form that the step's contract names; the same event never will. */
+export class InvalidInput extends Failure {
+  static override readonly failureName = 'InvalidInput';
+}
+
+/** The step's own answer breaks its contract: a defect of ours, found before the next step could act on it. */
+export class InvalidOutput extends Failure {
+  static override readonly failureName = 'InvalidOutput';
+}
+
+/** The function's environment is not what its contract names; the next deployment has to repair it. */
+export class InvalidConfiguration extends Failure {
+  static override readonly failureName = 'InvalidConfiguration';
+}
+
+/** The function's time was nearly used up, so the step let go of what it held instead of being killed. */
+export class StepOutOfTime extends Failure {
+  static override readonly failureName = 'StepOutOfTime';
+  static override readonly transient = true;
+}
