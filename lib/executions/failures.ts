@@ -1,0 +1,14 @@
+/** What can go wrong when asking whether an execution still runs. */
+
+import { Failure } from '#lib/failure.ts';
+
+/** The role may not describe the execution, or the answer makes no sense: nobody may conclude that the run is dead. */
+export class ExecutionLookupDenied extends Failure {
+  static override readonly failureName = 'ExecutionLookupDenied';
+}
+
+/** Step Functions did not answer or asked to slow down; the same question may be answered later. */
+export class ExecutionLookupUnavailable extends Failure {
+  static override readonly failureName = 'ExecutionLookupUnavailable';
+  static override readonly transient = true;
+}
