@@ -12,9 +12,19 @@ export class RangeNotSatisfiable extends Failure {
   static override readonly failureName = 'RangeNotSatisfiable';
 }
 
+/** The object is in an archive class and has to be brought back before it can be read. */
+export class ObjectArchived extends Failure {
+  static override readonly failureName = 'ObjectArchived';
+}
+
 /** The bucket does not exist, is elsewhere, or the credentials may not do this. */
 export class VaultAccessDenied extends Failure {
   static override readonly failureName = 'VaultAccessDenied';
+}
+
+/** The store does not support the request, or says that it makes no sense. */
+export class VaultRequestRefused extends Failure {
+  static override readonly failureName = 'VaultRequestRefused';
 }
 
 /** The store answered that it is overloaded or broken, or did not answer; the same request may work later. */
@@ -33,4 +43,9 @@ export class VaultCorruption extends Failure {
 export class UploadLost extends Failure {
   static override readonly failureName = 'UploadLost';
   static override readonly transient = true;
+}
+
+/** More bytes were written than 10,000 parts of the chosen size hold. */
+export class UploadTooLarge extends Failure {
+  static override readonly failureName = 'UploadTooLarge';
 }

@@ -21,7 +21,8 @@ export interface ObjectFacts {
   readonly crc32?: number;
   readonly versionId?: string;
   readonly lastModified: Date;
-  readonly storageClass: StorageClass;
+  /** As the store names it; a lifecycle rule may have moved the object to a class that Blockferry never writes to. */
+  readonly storageClass: string;
 }
 
 export interface ListedObject {
@@ -61,7 +62,10 @@ export interface ObjectStore {
    */
   putIfAbsent(key: string, body: Uint8Array, options?: PutOptions): Promise<'created' | 'exists'>;
 
-  /** Throws ObjectNotFound. A body cut short is fetched again; a range past the end throws RangeNotSatisfiable. */
+  /**
+   * Throws ObjectNotFound. A body cut short is fetched again; a range that is not wholly inside the object throws
+   * RangeNotSatisfiable. The range must not be empty.
+   */
   get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Buffer>;
 
   /** Undefined when there is no such object. */
