@@ -25,6 +25,11 @@ export class NbdCertificateMismatch extends Failure {
   static override readonly failureName = 'NbdCertificateMismatch';
 }
 
+/** The peer offers no TLS where the host's API promised it; somebody has to look at the purpose of the network. */
+export class NbdTlsRefused extends Failure {
+  static override readonly failureName = 'NbdTlsRefused';
+}
+
 /** The peer does not speak the part of the protocol that a XenServer host speaks, or breaks it. */
 export class NbdProtocolViolation extends Failure {
   static override readonly failureName = 'NbdProtocolViolation';
