@@ -6,6 +6,9 @@
 import { z } from 'zod/mini';
 import { countField, diskIdField, documentHead, runIdField, sha256Field, timeField } from './document.ts';
 
+/** `headerSha256` is over the manifest up to its first section; the header in turn has the digest of every section. */
+export const manifestAddress = z.object({ key: z.string(), bytes: countField, headerSha256: sha256Field });
+
 export const ledgerEntry = z.object({
   ...documentHead,
   disk: diskIdField,
@@ -13,9 +16,11 @@ export const ledgerEntry = z.object({
   seq: countField,
   run: runIdField,
   time: timeField,
-  manifest: z.object({ key: z.string(), bytes: countField, sha256: sha256Field }),
+  manifest: manifestAddress,
   /** SHA-256 of the previous entry's bytes; absent in the first. */
   previousSha256: z.optional(sha256Field),
 });
 
 export type LedgerEntry = Readonly<z.infer<typeof ledgerEntry>>;
+/** Where a manifest is and what it must be. */
+export type ManifestAddress = Readonly<z.infer<typeof manifestAddress>>;

@@ -58,7 +58,7 @@ const manifestHeader = z.object({
   run: runIdField,
   time: timeField,
   /** The manifest this one was made from; absent for the first point of a disk. */
-  base: z.optional(z.object({ seq: countField, manifestSha256: sha256Field })),
+  base: z.optional(z.object({ seq: countField, headerSha256: sha256Field })),
   /** What the host says the content is of: the snapshot whose changed blocks the next run asks for. */
   source: z.object({ snapshot: z.string(), snapshotTime: timeField, vm: z.string(), changedBlocks: z.boolean() }),
   packs: z.array(packEntry),

@@ -2,6 +2,7 @@
 
 import { z } from 'zod/mini';
 import { countField, diskIdField, documentHead, runIdField, sha256Field, timeField, vmIdField } from './document.ts';
+import { manifestAddress } from './ledger.ts';
 
 const cause = z.object({
   /** Machine-readable reason of a full that could have been incremental, and what to do about it. */
@@ -31,8 +32,7 @@ export const diskPlan = z.object({
     z.object({
       seq: countField,
       entrySha256: sha256Field,
-      manifestKey: z.string(),
-      manifestSha256: sha256Field,
+      manifest: manifestAddress,
     }),
   ),
   plannedGrains: countField,

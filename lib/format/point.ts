@@ -33,7 +33,6 @@ export const vmPoint = z.object({
   measured: z.object({
     nbdBytes: countField,
     nbdRequests: countField,
-    storeRequests: countField,
     readerMs: countField,
   }),
 });

@@ -43,7 +43,6 @@ export const receipt = z.object({
   measured: z.object({
     nbdBytes: countField,
     nbdRequests: countField,
-    storeRequests: countField,
     durationMs: countField,
   }),
 });

@@ -1,0 +1,135 @@
+/** The use case of the state commit-point: receipts -> coverage check -> manifests -> ledger entries -> VM point. */
+
+import type { Clock } from '#lib/clock.ts';
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { DamagedObject } from '#lib/format/failures.ts';
+import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { LedgerEntry, ManifestAddress } from '#lib/format/ledger.ts';
+import { encodeManifest, sha256Of } from '#lib/format/manifest.ts';
+import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
+import type { VmPoint } from '#lib/format/point.ts';
+import type { Receipt } from '#lib/format/receipt.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { type Bytes, GRAIN_BYTES, grainsCovering, type RunId } from '#lib/units.ts';
+import { appendEntry } from '#lib/vault/ledger.ts';
+import { ManifestReader } from '#lib/vault/manifest-reader.ts';
+import { readPlan, readReceipts } from '#lib/vault/run-documents.ts';
+import { checkCoverage, checkPacks } from './coverage.ts';
+import { type BuiltManifest, buildManifest } from './manifest-builder.ts';
+
+export interface CommitPorts {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+}
+
+export interface CommitResult {
+  readonly outcome: 'committed' | 'already-committed' | 'lost-race';
+  /** Key of the VM point; empty when the race was lost. */
+  readonly point: string;
+  readonly storedBytes: Bytes;
+}
+
+/**
+ * Order of effects, each durable before the next begins: manifests of all disks, ledger entries of all disks, VM point.
+ * A crash in between leaves objects that no ledger names, or a disk point that the next try completes: every step
+ * writes the same bytes again or finds them there.
+ */
+export async function commitPoint({ store, clock }: CommitPorts, run: RunId): Promise<CommitResult> {
+  const plan = await readPlan(store, run);
+  const receipts = await readReceipts(store, run);
+  await checkPacks(store, receipts);
+  const storedBytes = receipts.reduce((sum, { pack }) => sum + (pack?.bytes ?? 0), 0);
+  const entries: LedgerEntry[] = [];
+  for (const disk of plan.disks) {
+    const own = receipts.filter((receipt) => receipt.disk === disk.disk);
+    entries.push(await writeManifest(store, plan, { disk, receipts: own }));
+  }
+  const outcomes: CommitResult['outcome'][] = [];
+  for (const entry of entries) {
+    const outcome = await appendEntry(store, entry);
+    if (outcome === 'lost-race') return { outcome, point: '', storedBytes };
+    outcomes.push(outcome);
+  }
+  const point = pointOf(plan, receipts, clock.now());
+  const key = vaultKeys.point(plan.vm, { time: point.time, run });
+  await store.putIfAbsent(key, encodeDocument(point));
+  const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';
+  return { outcome, point: key, storedBytes };
+}
+
+async function writeManifest(
+  store: ObjectStore,
+  plan: RunPlan,
+  { disk, receipts }: { disk: DiskPlan; receipts: readonly Receipt[] },
+): Promise<LedgerEntry> {
+  const bits = await store.get(vaultKeys.bitmap(plan.run, disk.disk));
+  const planned = new GrainBitmap(grainsCovering(disk.diskBytes), bits);
+  checkCoverage(disk, planned, receipts);
+  const base = disk.base === undefined ? undefined : await ManifestReader.open(store, disk.base.manifest);
+  const built = await buildManifest({ plan, disk, planned, receipts, base });
+  return {
+    ...HEAD,
+    requires: [],
+    disk: disk.disk,
+    seq: built.header.seq,
+    run: plan.run,
+    time: disk.snapshotTime,
+    manifest: await storeManifest(store, built),
+    ...(disk.base === undefined ? {} : { previousSha256: disk.base.entrySha256 }),
+  };
+}
+
+/** Names carry the run, so only a retry of this very run finds the key taken: with the same bytes, or something lies. */
+async function storeManifest(store: ObjectStore, { header, sections }: BuiltManifest): Promise<ManifestAddress> {
+  const key = vaultKeys.manifest(header.disk, header);
+  const [preamble = Buffer.alloc(0), json = Buffer.alloc(0), ...body] = encodeManifest(header, sections);
+  const start = Buffer.concat([preamble, json]);
+  const bytes = Buffer.concat([start, ...body]);
+  const address = { key, bytes: bytes.length, headerSha256: sha256Of(start) };
+  if ((await store.putIfAbsent(key, bytes)) === 'exists') {
+    const stored = await ManifestReader.open(store, address);
+    if (stored.header.run !== header.run) throw new DamagedObject(`${key} is the manifest of run ${stored.header.run}`);
+  }
+  return address;
+}
+
+function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): VmPoint {
+  const sum = (of: (receipt: Receipt) => number, among = receipts) =>
+    among.reduce((total, receipt) => total + of(receipt), 0);
+  return {
+    ...HEAD,
+    requires: [],
+    vm: plan.vm,
+    vmName: plan.vmName,
+    pool: plan.pool,
+    run: plan.run,
+    execution: plan.execution,
+    time: plan.started,
+    finished,
+    ...(plan.metadataKey === undefined ? {} : { metadataKey: plan.metadataKey }),
+    disks: plan.disks.map((disk) => {
+      const own = receipts.filter((receipt) => receipt.disk === disk.disk);
+      return {
+        disk: disk.disk,
+        seq: (disk.base?.seq ?? 0) + 1,
+        name: disk.name,
+        device: disk.device,
+        bootable: disk.bootable,
+        diskBytes: disk.diskBytes,
+        kind: disk.kind,
+        ...(disk.full === undefined ? {} : { full: disk.full }),
+        plannedBytes: disk.plannedGrains * GRAIN_BYTES,
+        dataGrains: sum(({ data }) => data, own),
+        zeroGrains: sum(({ zero }) => zero, own),
+        unchangedGrains: sum(({ unchanged }) => unchanged, own),
+        storedBytes: sum(({ pack }) => pack?.bytes ?? 0, own),
+      };
+    }),
+    measured: {
+      nbdBytes: sum(({ measured }) => measured.nbdBytes),
+      nbdRequests: sum(({ measured }) => measured.nbdRequests),
+      readerMs: sum(({ measured }) => measured.durationMs),
+    },
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * Builds the manifest of a new point: the base's map with the outcomes of the run laid over it, section by section, so
+ * that memory holds one decoded section whatever the size of the disk. Equal inputs give equal bytes.
+ */
+
+import { HEAD } from '#lib/format/document.ts';
+import type { GrainBitmap, GrainRun } from '#lib/format/grain-bitmap.ts';
+import { type ManifestHeader, type PackEntry, sectionDirectory, sectionsOf } from '#lib/format/manifest.ts';
+import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
+import { OUTCOME_DATA, OUTCOME_ZERO, Outcomes, type Receipt } from '#lib/format/receipt.ts';
+import { emptySection, encodeSection, NO_PACK, type SectionMap } from '#lib/format/section.ts';
+import { type GrainIndex, grainsCovering, SECTION_GRAINS } from '#lib/units.ts';
+import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
+
+export interface ManifestInput {
+  readonly plan: RunPlan;
+  readonly disk: DiskPlan;
+  readonly planned: GrainBitmap;
+  /** Receipts of this disk, in disk order, checked for coverage. */
+  readonly receipts: readonly Receipt[];
+  readonly base: ManifestReader | undefined;
+}
+
+export interface BuiltManifest {
+  readonly header: ManifestHeader;
+  readonly sections: readonly Buffer[];
+}
+
+export async function buildManifest(input: ManifestInput): Promise<BuiltManifest> {
+  const { disk, base } = input;
+  const packs = new PackTable(base?.header.packs ?? []);
+  const changes = new ChangeCursor(input, packs);
+  const map = emptySection();
+  const sections: Buffer[] = [];
+  const shrunk = base !== undefined && base.header.diskBytes > disk.diskBytes;
+  if (base !== undefined && shrunk) await forgetCutOff({ base, disk, packs, map });
+  for (let number = 0; number < sectionsOf(disk.diskBytes); number++) {
+    const range = { first: number * SECTION_GRAINS, end: (number + 1) * SECTION_GRAINS };
+    const untouched =
+      input.planned.countIn({ first: range.first, end: Math.min(range.end, input.planned.grains) }) === 0;
+    const known = base !== undefined && number < base.header.sections.length;
+    const cut = shrunk && number === sectionsOf(disk.diskBytes) - 1;
+    if (untouched && !cut) {
+      sections.push(known ? await base.sectionBytes(number) : Buffer.alloc(0));
+      continue;
+    }
+    if (known) await base.section(number, map);
+    else map.packs.fill(NO_PACK);
+    if (cut) map.packs.fill(NO_PACK, grainsCovering(disk.diskBytes) - range.first);
+    changes.applyTo(map, range);
+    sections.push(encodeSection(map));
+  }
+  return { header: headerOf(input, packs.live(), sections), sections };
+}
+
+function headerOf({ plan, disk, base }: ManifestInput, packs: PackEntry[], sections: Buffer[]): ManifestHeader {
+  return {
+    ...HEAD,
+    requires: [],
+    disk: disk.disk,
+    diskBytes: disk.diskBytes,
+    seq: (disk.base?.seq ?? 0) + 1,
+    run: plan.run,
+    time: disk.snapshotTime,
+    ...(disk.base !== undefined && base !== undefined
+      ? { base: { seq: disk.base.seq, headerSha256: disk.base.manifest.headerSha256 } }
+      : {}),
+    source: {
+      snapshot: disk.snapshot,
+      snapshotTime: disk.snapshotTime,
+      vm: plan.vm,
+      changedBlocks: disk.changedBlocks,
+    },
+    packs,
+    sections: sectionDirectory(sections),
+  };
+}
+
+/** Counts the grains of a shrunk disk that nobody can reach any more out of their packs. */
+async function forgetCutOff(job: {
+  base: ManifestReader;
+  disk: DiskPlan;
+  packs: PackTable;
+  map: SectionMap;
+}): Promise<void> {
+  const keptGrains = grainsCovering(job.disk.diskBytes);
+  for (let number = Math.floor(keptGrains / SECTION_GRAINS); number < job.base.header.sections.length; number++) {
+    await job.base.section(number, job.map);
+    const first = Math.max(0, keptGrains - number * SECTION_GRAINS);
+    for (let at = first; at < SECTION_GRAINS; at++) job.packs.release(job.map.packs[at] ?? NO_PACK);
+  }
+}
+
+/** The pack table while it changes: new packs come in, packs without a live grain go. */
+class PackTable {
+  readonly #entries = new Map<number, PackEntry>();
+  readonly #live = new Map<number, number>();
+  #next = 1;
+
+  constructor(entries: readonly PackEntry[]) {
+    for (const entry of entries) this.#put(entry, entry.live);
+  }
+
+  add({ run, pack, data }: Receipt): number {
+    if (pack === undefined) return NO_PACK;
+    const no = this.#next;
+    const { bytes, crc32, frames, indexBytes, indexSha256 } = pack;
+    this.#put({ no, run, pack: pack.pack, bytes, crc32, frames, grains: data, live: 0, indexBytes, indexSha256 }, 0);
+    return no;
+  }
+
+  #put(entry: PackEntry, live: number): void {
+    this.#entries.set(entry.no, entry);
+    this.#live.set(entry.no, live);
+    this.#next = Math.max(this.#next, entry.no + 1);
+  }
+
+  take(no: number): void {
+    this.#live.set(no, (this.#live.get(no) ?? 0) + 1);
+  }
+
+  release(no: number): void {
+    if (no !== NO_PACK) this.#live.set(no, (this.#live.get(no) ?? 0) - 1);
+  }
+
+  live(): PackEntry[] {
+    return [...this.#entries.values()]
+      .map((entry) => ({ ...entry, live: this.#live.get(entry.no) ?? 0 }))
+      .filter((entry) => entry.live > 0);
+  }
+}
+
+interface Change {
+  readonly grain: GrainIndex;
+  readonly outcome: number;
+  readonly pack: number;
+  readonly slot: number;
+}
+
+/** Walks the planned grains of all receipts once, in disk order. */
+class ChangeCursor {
+  readonly #packs: PackTable;
+  readonly #changes: Iterator<Change, undefined>;
+  #next: Change | undefined;
+
+  constructor({ planned, receipts }: ManifestInput, packs: PackTable) {
+    this.#packs = packs;
+    this.#changes = changesOf(planned, receipts, packs);
+    this.#next = this.#changes.next().value;
+  }
+
+  applyTo(map: SectionMap, range: GrainRun): void {
+    for (; this.#next !== undefined && this.#next.grain < range.end; this.#next = this.#changes.next().value) {
+      const { grain, outcome, pack, slot } = this.#next;
+      if (outcome !== OUTCOME_DATA && outcome !== OUTCOME_ZERO) continue;
+      const at = grain - range.first;
+      this.#packs.release(map.packs[at] ?? NO_PACK);
+      if (outcome === OUTCOME_DATA) this.#packs.take(pack);
+      map.packs[at] = outcome === OUTCOME_DATA ? pack : NO_PACK;
+      map.slots[at] = outcome === OUTCOME_DATA ? slot : 0;
+    }
+  }
+}
+
+function* changesOf(
+  planned: GrainBitmap,
+  receipts: readonly Receipt[],
+  packs: PackTable,
+): Generator<Change, undefined> {
+  for (const receipt of receipts) {
+    const outcomes = Outcomes.of(receipt, `shard ${receipt.shard} part ${receipt.part}`);
+    const pack = packs.add(receipt);
+    let position = 0;
+    let slot = 0;
+    for (const run of planned.runsIn({ first: receipt.firstGrain, end: receipt.endGrain })) {
+      for (let grain = run.first; grain < run.end; grain++) {
+        const outcome = outcomes.get(position++);
+        yield { grain, outcome, pack, slot: outcome === OUTCOME_DATA ? slot++ : 0 };
+      }
+    }
+  }
+}

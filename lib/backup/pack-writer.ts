@@ -1,0 +1,96 @@
+/** Writes the stored grains of a part as one pack, frame by frame, and its index beside it. */
+
+import { encodeFrame, FRAME_CONTENT_BYTES } from '#lib/format/frame.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import { sha256Of } from '#lib/format/manifest.ts';
+import { encodePackTail, type PackedFrame } from '#lib/format/pack.ts';
+import type { Receipt } from '#lib/format/receipt.ts';
+import { MultipartWriter } from '#lib/store/multipart-writer.ts';
+import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
+import { type DiskId, type GrainIndex, MIB, type PackId, type RunId, WINDOW_GRAINS } from '#lib/units.ts';
+
+/** 32 MiB parts: 128 for a pack of 4 GiB; three of them in memory at once. */
+export const PACK_PART_BYTES = 32 * MIB;
+
+export interface PackWriterSettings {
+  readonly store: ObjectStore;
+  readonly disk: DiskId;
+  readonly run: RunId;
+  readonly pack: PackId;
+  readonly storageClass?: StorageClass | undefined;
+}
+
+export class PackWriter {
+  readonly #settings: PackWriterSettings;
+  readonly #writer: MultipartWriter;
+  readonly #frames: PackedFrame[] = [];
+  /** The window being filled: its stored grains one behind the other. */
+  readonly #content = Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES);
+  #contentBytes = 0;
+  #window = -1;
+  #mask = 0;
+  #digests: Buffer[] = [];
+
+  constructor(settings: PackWriterSettings) {
+    const { store, disk, storageClass } = settings;
+    this.#settings = settings;
+    this.#writer = new MultipartWriter({
+      store,
+      key: vaultKeys.pack(disk, settings),
+      partBytes: PACK_PART_BYTES,
+      options: storageClass === undefined ? {} : { storageClass },
+    });
+  }
+
+  /** Adds the next grain in disk order; its bytes are copied. Waits when the store is slower than the host. */
+  async add(grain: GrainIndex, content: { bytes: Buffer; digest: Buffer }): Promise<void> {
+    const window = Math.floor(grain / WINDOW_GRAINS);
+    if (window !== this.#window) await this.#endFrame();
+    this.#window = window;
+    this.#mask |= 1 << (grain % WINDOW_GRAINS);
+    this.#contentBytes += content.bytes.copy(this.#content, this.#contentBytes);
+    this.#digests.push(content.digest);
+  }
+
+  /** Compresses the window into a frame and sends it on. */
+  async #endFrame(): Promise<void> {
+    if (this.#mask === 0) return;
+    const frame = encodeFrame(this.#content.subarray(0, this.#contentBytes));
+    this.#frames.push({
+      window: this.#window,
+      mask: this.#mask,
+      storedBytes: frame.length,
+      contentBytes: this.#contentBytes,
+      digests: this.#digests,
+    });
+    this.#contentBytes = 0;
+    this.#mask = 0;
+    this.#digests = [];
+    await this.#writer.write(frame);
+  }
+
+  /**
+   * Completes the pack, then writes its index; undefined when nothing was added. The index comes second: a receipt names
+   * both, and an index without its pack would be found by nobody.
+   */
+  async finish(): Promise<Receipt['pack']> {
+    await this.#endFrame();
+    if (this.#frames.length === 0) return undefined;
+    const { index, tail } = encodePackTail(this.#settings.pack, this.#frames);
+    await this.#writer.write(tail);
+    const { bytes, crc32 } = await this.#writer.finish();
+    await this.#settings.store.put(vaultKeys.packIndex(this.#settings.disk, this.#settings), index);
+    return {
+      pack: this.#settings.pack,
+      bytes,
+      crc32,
+      frames: this.#frames.length,
+      indexBytes: index.length,
+      indexSha256: sha256Of(index),
+    };
+  }
+
+  abort(): Promise<void> {
+    return this.#writer.abort();
+  }
+}

@@ -1,0 +1,151 @@
+/** The use case of the state read-shard: one shard from the host's NBD server into packs and receipts. */
+
+import type { Clock } from '#lib/clock.ts';
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { DiskPlan, RunPlan, Shard } from '#lib/format/plan.ts';
+import type { Receipt } from '#lib/format/receipt.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { type GrainIndex, parseDiskId, parsePackId, parseRunId, type RunId } from '#lib/units.ts';
+import { readPlan, readShardReceipts } from '#lib/vault/run-documents.ts';
+import { BaseContent } from './base-content.ts';
+import type { BlockSource } from './block-source.ts';
+import { type NbdExport, readConnection } from './connection-document.ts';
+import { type CopiedPart, copyPart } from './copy-part.ts';
+import { ConnectionGone, SnapshotSizeChanged } from './failures.ts';
+import { openExport } from './open-export.ts';
+import { PackWriter } from './pack-writer.ts';
+
+/** Enough to upload what is buffered, write index and receipt, and disconnect before the function is killed. */
+const CLOSING_TIME_MS = 75_000;
+
+export interface ShardPorts {
+  readonly store: ObjectStore;
+  readonly connect: (address: NbdExport, options: { signal: AbortSignal }) => Promise<BlockSource>;
+  readonly clock: Clock;
+  /** Draws names of packs; a retry must not get the name of the attempt before. */
+  readonly random: (bytes: number) => Buffer;
+  /** When the function will be killed. */
+  readonly deadline: Date;
+  readonly signal: AbortSignal;
+}
+
+export interface ShardProgress extends Shard {
+  readonly done: boolean;
+  readonly parts: number;
+}
+
+/**
+ * Goes on where the shard's receipts end, so that a second attempt repeats no finished part. A part exists only by its
+ * receipt, which is written last: after pack and index are complete. Of two attempts at the same part the first receipt
+ * wins; the other's pack is an orphan for the collector.
+ */
+export async function readShard(ports: ShardPorts, shard: Shard): Promise<ShardProgress> {
+  const run = parseRunId(shard.runId);
+  const disk = parseDiskId(shard.disk);
+  const receipts = await readShardReceipts(ports.store, run, shard.shard);
+  const first = receipts.at(-1)?.endGrain ?? shard.firstGrain;
+  if (first >= shard.endGrain) return { ...shard, done: true, parts: receipts.length };
+  const plan = await readPlan(ports.store, run);
+  const diskPlan = plan.disks.find((candidate) => candidate.disk === disk);
+  const connection = await readConnection(ports.store, run);
+  if (diskPlan === undefined || connection === undefined) {
+    throw new ConnectionGone(
+      `run ${run} has no connection for disk ${disk}: it was released already, or the shard is not of its plan`,
+    );
+  }
+  const source = await openExport(connection, disk, ports);
+  let end: GrainIndex;
+  try {
+    end = await readPart({ ports, plan, diskPlan, shard, run }, source, { first, part: receipts.length });
+  } finally {
+    await source.close();
+  }
+  return { ...shard, done: end >= shard.endGrain, parts: receipts.length + 1 };
+}
+
+interface PartContext {
+  readonly ports: ShardPorts;
+  readonly plan: RunPlan;
+  readonly diskPlan: DiskPlan;
+  readonly shard: Shard;
+  readonly run: RunId;
+}
+
+async function readPart(
+  { ports, plan, diskPlan, shard, run }: PartContext,
+  source: BlockSource,
+  { first, part }: { first: GrainIndex; part: number },
+): Promise<GrainIndex> {
+  const { disk, diskBytes } = diskPlan;
+  if (source.exportBytes !== diskBytes) {
+    throw new SnapshotSizeChanged(
+      `the host exports ${source.exportBytes} bytes of snapshot ${diskPlan.snapshot}, the plan says ${diskBytes}`,
+    );
+  }
+  const started = ports.clock.now();
+  const pack = parsePackId(ports.random(16).toString('hex'));
+  const writer = new PackWriter({ store: ports.store, disk, run, pack, storageClass: plan.storageClass });
+  try {
+    const copied = await copyPart({
+      source,
+      diskBytes,
+      planned: await plannedGrains(ports.store, { run, diskPlan, first, end: shard.endGrain }),
+      first,
+      base: await openBase(ports.store, diskPlan),
+      writer,
+      outOfTime: () => ports.clock.now().getTime() >= ports.deadline.getTime() - CLOSING_TIME_MS,
+    });
+    const stored = await writer.finish();
+    const durationMs = ports.clock.now().getTime() - started.getTime();
+    const document = receiptOf({ run, diskPlan, shard, first, part, copied, stored, durationMs });
+    await ports.store.putIfAbsent(vaultKeys.receipt(run, { shard: shard.shard, part }), encodeDocument(document));
+    return copied.end;
+  } catch (cause) {
+    await writer.abort();
+    throw cause;
+  }
+}
+
+/** The planned grains of [first, end) from the run's bitmap; `first` is at a whole byte because shards are aligned. */
+async function plannedGrains(
+  store: ObjectStore,
+  { run, diskPlan, first, end }: { run: RunId; diskPlan: DiskPlan; first: GrainIndex; end: GrainIndex },
+): Promise<GrainBitmap> {
+  const bits = await store.get(vaultKeys.bitmap(run, diskPlan.disk), {
+    range: { start: first / 8, end: Math.ceil(end / 8) },
+  });
+  return new GrainBitmap(end - first, bits);
+}
+
+async function openBase(store: ObjectStore, { disk, base }: DiskPlan): Promise<BaseContent | undefined> {
+  return base === undefined ? undefined : BaseContent.open(store, disk, base.manifest);
+}
+
+function receiptOf(facts: {
+  run: RunId;
+  diskPlan: DiskPlan;
+  shard: Shard;
+  first: GrainIndex;
+  part: number;
+  copied: CopiedPart;
+  stored: Receipt['pack'];
+  durationMs: number;
+}): Receipt {
+  const { copied, stored } = facts;
+  return {
+    ...HEAD,
+    requires: [],
+    run: facts.run,
+    disk: facts.diskPlan.disk,
+    shard: facts.shard.shard,
+    part: facts.part,
+    firstGrain: facts.first,
+    endGrain: copied.end,
+    ...copied.counts,
+    outcomes: copied.outcomes,
+    ...(stored === undefined ? {} : { pack: stored }),
+    measured: { nbdBytes: copied.nbdBytes, nbdRequests: copied.nbdRequests, durationMs: facts.durationMs },
+  };
+}

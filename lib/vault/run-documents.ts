@@ -1,0 +1,40 @@
+/** The documents of a run as the store holds them. */
+
+import { parseDocument } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import { type RunPlan, runPlan } from '#lib/format/plan.ts';
+import { type Receipt, receipt } from '#lib/format/receipt.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import type { RunId } from '#lib/units.ts';
+
+/** Receipts are fetched this many at a time: each takes a round trip and about 20 KiB. */
+const FETCHES_AT_ONCE = 16;
+
+export async function readPlan(store: ObjectStore, run: RunId): Promise<RunPlan> {
+  const key = vaultKeys.plan(run);
+  return parseDocument(runPlan, await store.get(key), key);
+}
+
+/** Receipts of one shard, in order of their parts: what earlier calls and attempts have done already. */
+export async function readShardReceipts(store: ObjectStore, run: RunId, shard: number): Promise<Receipt[]> {
+  const receipts: Receipt[] = [];
+  for (;;) {
+    const key = vaultKeys.receipt(run, { shard, part: receipts.length });
+    if ((await store.head(key)) === undefined) return receipts;
+    receipts.push(parseDocument(receipt, await store.get(key), key));
+  }
+}
+
+/** All receipts of a run, in order of shard and part. */
+export async function readReceipts(store: ObjectStore, run: RunId): Promise<Receipt[]> {
+  const keys: string[] = [];
+  for await (const object of store.list(vaultKeys.receipts(run))) keys.push(object.key);
+  const receipts: Receipt[] = [];
+  for (let i = 0; i < keys.length; i += FETCHES_AT_ONCE) {
+    const fetched = keys
+      .slice(i, i + FETCHES_AT_ONCE)
+      .map(async (key) => parseDocument(receipt, await store.get(key), key));
+    receipts.push(...(await Promise.all(fetched)));
+  }
+  return receipts;
+}
