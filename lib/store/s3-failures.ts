@@ -1,5 +1,6 @@
 /** What S3 and the network say, translated into what somebody can do about it. */
 
+import { AssertionError } from 'node:assert/strict';
 import { z } from 'zod/mini';
 import {
   ObjectArchived,
@@ -177,6 +178,8 @@ function byStatus(facts: FaultFacts): Translation {
 /** The failure for `error`, which answered `asked`; the caller's own abort comes through as its reason. */
 export function translated(error: unknown, asked: Asked): unknown {
   if (asked.signal?.aborted) return asked.signal.reason;
+  // A mistake of ours must not look like one of the store, least of all like one that is worth a retry.
+  if (error instanceof RangeError || error instanceof TypeError || error instanceof AssertionError) return error;
   const facts = faultFacts(error);
   const object = asked.key === undefined ? `bucket ${asked.bucket}` : `${asked.key} in bucket ${asked.bucket}`;
   const place = asked.endpoint === undefined ? '' : ` at ${asked.endpoint}`;

@@ -1,0 +1,102 @@
+/** The versioned objects of a bucket in memory. */
+
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { ListedObject, PutOptions } from '#lib/store/object-store.ts';
+
+export interface StoredObject {
+  readonly kind: 'object';
+  readonly versionId: string;
+  readonly body: Buffer;
+  readonly etag: string;
+  /** Of the bytes as they were written. */
+  readonly crc32: number;
+  readonly lastModified: Date;
+  readonly storageClass: string;
+  readonly contentType: string | undefined;
+}
+
+export interface DeleteMarker {
+  readonly kind: 'delete-marker';
+  readonly versionId: string;
+  readonly lastModified: Date;
+}
+
+export class MemoryObjects {
+  /** Newest version first. */
+  readonly #versions = new Map<string, (StoredObject | DeleteMarker)[]>();
+  readonly #now: () => Date;
+  #written = 0;
+
+  constructor(now: () => Date) {
+    this.#now = now;
+  }
+
+  current(key: string): StoredObject | undefined {
+    const newest = this.#versions.get(key)?.[0];
+    return newest?.kind === 'object' ? newest : undefined;
+  }
+
+  /** Everything ever written under the key, newest first. */
+  versions(key: string): readonly (StoredObject | DeleteMarker)[] {
+    return this.#versions.get(key) ?? [];
+  }
+
+  /** Keys with a current object, in the order S3 lists them: by the bytes of their UTF-8. */
+  keys(prefix = ''): string[] {
+    const present = [...this.#versions.keys()].filter((key) => key.startsWith(prefix) && this.current(key));
+    return present.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  }
+
+  page(prefix: string, { after, limit }: { after: string | undefined; limit: number }): ListedObject[] {
+    const keys = this.keys(prefix);
+    const start = after === undefined ? 0 : keys.indexOf(after) + 1;
+    return keys.slice(start, start + limit).map((key) => {
+      const { body, lastModified, etag } = this.current(key)!;
+      return { key, bytes: body.length, lastModified, etag };
+    });
+  }
+
+  write(key: string, body: Buffer, options: PutOptions & { parts?: number } = {}): void {
+    const md5 = createHash('md5').update(body).digest('hex');
+    this.#add(key, {
+      kind: 'object',
+      versionId: this.#nextVersion(),
+      body,
+      etag: options.parts === undefined ? md5 : `${md5}-${options.parts}`,
+      crc32: crc32(body),
+      lastModified: this.#now(),
+      storageClass: options.storageClass ?? 'STANDARD',
+      contentType: options.contentType,
+    });
+  }
+
+  /** Adds a delete marker, even where there was nothing. */
+  delete(key: string): void {
+    this.#add(key, { kind: 'delete-marker', versionId: this.#nextVersion(), lastModified: this.#now() });
+  }
+
+  /** Changes the stored bytes in place, behind the store's back: bit rot. HEAD goes on showing the size and checksum written. */
+  tamper(key: string, change: (body: Buffer) => void): void {
+    const object = this.current(key);
+    if (object === undefined) throw new Error(`there is no ${key} to tamper with`);
+    change(object.body);
+  }
+
+  /** Removes every version, as if the key had never been: an object lost, or deleted by somebody with the right to. */
+  vanish(key: string): void {
+    this.#versions.delete(key);
+  }
+
+  isIntact(object: StoredObject): boolean {
+    return crc32(object.body) === object.crc32;
+  }
+
+  #nextVersion(): string {
+    return `v${String(++this.#written).padStart(8, '0')}`;
+  }
+
+  #add(key: string, version: StoredObject | DeleteMarker): void {
+    this.#versions.set(key, [version, ...this.versions(key)]);
+  }
+}

@@ -1,0 +1,11 @@
+/** Numbers in [0, 1) that are the same for the same seed: a failing run can be repeated. */
+export function seededRandom(seed: number): () => number {
+  // Weyl sequence and a mix of its state (the "mulberry32" construction): tiny, and good enough to choose faults.
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
