@@ -24,6 +24,7 @@ export interface CommitPorts {
 }
 
 export interface CommitResult {
+  readonly runId: RunId;
   readonly outcome: 'committed' | 'already-committed' | 'lost-race';
   /** Key of the VM point; empty when the race was lost. */
   readonly point: string;
@@ -48,14 +49,14 @@ export async function commitPoint({ store, clock }: CommitPorts, run: RunId): Pr
   const outcomes: CommitResult['outcome'][] = [];
   for (const entry of entries) {
     const outcome = await appendEntry(store, entry);
-    if (outcome === 'lost-race') return { outcome, point: '', storedBytes };
+    if (outcome === 'lost-race') return { runId: run, outcome, point: '', storedBytes };
     outcomes.push(outcome);
   }
   const point = pointOf(plan, receipts, clock.now());
   const key = vaultKeys.point(plan.vm, { time: point.time, run });
   await store.putIfAbsent(key, encodeDocument(point));
   const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';
-  return { outcome, point: key, storedBytes };
+  return { runId: run, outcome, point: key, storedBytes };
 }
 
 async function writeManifest(

@@ -20,8 +20,11 @@ const nbdExport = z.object({
   address: z.string(),
   port: z.number(),
   exportName: secret,
-  /** Absent where the host offers NBD without TLS, which only a lab does. */
-  tls: z.optional(z.object({ certificatePem: z.string(), subject: z.string() })),
+  security: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('tls'), certificatePem: z.string(), subject: z.string() }),
+    /** The host offers NBD without TLS, which only a lab does. */
+    z.object({ kind: z.literal('insecure') }),
+  ]),
 });
 
 const connectionDocument = z.object({

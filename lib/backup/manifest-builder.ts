@@ -27,7 +27,7 @@ export interface BuiltManifest {
 }
 
 export async function buildManifest(input: ManifestInput): Promise<BuiltManifest> {
-  const { disk, base } = input;
+  const { disk, base, planned } = input;
   const packs = new PackTable(base?.header.packs ?? []);
   const changes = new ChangeCursor(input, packs);
   const map = emptySection();
@@ -35,18 +35,18 @@ export async function buildManifest(input: ManifestInput): Promise<BuiltManifest
   const shrunk = base !== undefined && base.header.diskBytes > disk.diskBytes;
   if (base !== undefined && shrunk) await forgetCutOff({ base, disk, packs, map });
   for (let number = 0; number < sectionsOf(disk.diskBytes); number++) {
-    const range = { first: number * SECTION_GRAINS, end: (number + 1) * SECTION_GRAINS };
-    const untouched =
-      input.planned.countIn({ first: range.first, end: Math.min(range.end, input.planned.grains) }) === 0;
+    const range = { first: number * SECTION_GRAINS, end: Math.min((number + 1) * SECTION_GRAINS, planned.grains) };
     const known = base !== undefined && number < base.header.sections.length;
     const cut = shrunk && number === sectionsOf(disk.diskBytes) - 1;
-    if (untouched && !cut) {
+    const replaced = known && disk.kind === 'full';
+    if (planned.countIn(range) === 0 && !cut && !replaced) {
       sections.push(known ? await base.sectionBytes(number) : Buffer.alloc(0));
       continue;
     }
     if (known) await base.section(number, map);
     else map.packs.fill(NO_PACK);
-    if (cut) map.packs.fill(NO_PACK, grainsCovering(disk.diskBytes) - range.first);
+    if (cut) map.packs.fill(NO_PACK, range.end - range.first);
+    if (replaced) forgetUnplanned(map, { range, planned, packs });
     changes.applyTo(map, range);
     sections.push(encodeSection(map));
   }
@@ -74,6 +74,18 @@ function headerOf({ plan, disk, base }: ManifestInput, packs: PackEntry[], secti
     packs,
     sections: sectionDirectory(sections),
   };
+}
+
+/** A full that reads the allocated area only says by its silence that all other grains are zeros. */
+function forgetUnplanned(
+  map: SectionMap,
+  { range, planned, packs }: { range: GrainRun; planned: GrainBitmap; packs: PackTable },
+): void {
+  for (let grain = range.first; grain < range.end; grain++) {
+    if (planned.has(grain)) continue;
+    packs.release(map.packs[grain - range.first] ?? NO_PACK);
+    map.packs[grain - range.first] = NO_PACK;
+  }
 }
 
 /** Counts the grains of a shrunk disk that nobody can reach any more out of their packs. */

@@ -22,9 +22,21 @@ export function encodeFrame(content: Buffer, level = FRAME_LEVEL): Buffer {
   });
 }
 
-/** Decompresses to exactly `contentBytes`, or throws DamagedObject that names `where`. */
-export function decodeFrame(frame: Buffer, contentBytes: number, where: string): Buffer {
-  return inflate(frame, { contentBytes, where });
+/**
+ * Decompresses a frame of `grains` grains, of which only the last may be short; throws DamagedObject that names `where`.
+ */
+export function decodeFrame(frame: Buffer, { grains, where }: { grains: number; where: string }): Buffer {
+  const wholeBytes = grains * GRAIN_BYTES;
+  let content: Buffer;
+  try {
+    content = zstdDecompressSync(frame, { chunkSize: CHUNK_BYTES, maxOutputLength: wholeBytes });
+  } catch (cause) {
+    throw new DamagedObject(`${where} does not decompress to ${grains} grains`, { cause });
+  }
+  if (content.length <= wholeBytes - GRAIN_BYTES) {
+    throw new DamagedObject(`${where} decompresses to ${content.length} bytes where ${grains} grains were stored`);
+  }
+  return content;
 }
 
 /** Compresses a manifest section; compactness counts more than speed here. */
@@ -44,22 +56,4 @@ export function decodeSectionBody(stored: Buffer, where: string): Buffer {
   } catch (cause) {
     throw new DamagedObject(`${where} does not decompress`, { cause });
   }
-}
-
-function inflate(frame: Buffer, expected: { contentBytes: number; where: string }): Buffer {
-  let content: Buffer;
-  try {
-    content = zstdDecompressSync(frame, {
-      chunkSize: CHUNK_BYTES,
-      maxOutputLength: Math.max(1, expected.contentBytes),
-    });
-  } catch (cause) {
-    throw new DamagedObject(`${expected.where} does not decompress to ${expected.contentBytes} bytes`, { cause });
-  }
-  if (content.length !== expected.contentBytes) {
-    throw new DamagedObject(
-      `${expected.where} decompresses to ${content.length} bytes instead of ${expected.contentBytes}`,
-    );
-  }
-  return content;
 }

@@ -24,6 +24,7 @@ import {
   runIdField,
   sha256Field,
   timeField,
+  vmIdField,
 } from './document.ts';
 import { DamagedObject } from './failures.ts';
 
@@ -60,7 +61,7 @@ const manifestHeader = z.object({
   /** The manifest this one was made from; absent for the first point of a disk. */
   base: z.optional(z.object({ seq: countField, headerSha256: sha256Field })),
   /** What the host says the content is of: the snapshot whose changed blocks the next run asks for. */
-  source: z.object({ snapshot: z.string(), snapshotTime: timeField, vm: z.string(), changedBlocks: z.boolean() }),
+  source: z.object({ snapshot: diskIdField, snapshotTime: timeField, vm: vmIdField, changedBlocks: z.boolean() }),
   packs: z.array(packEntry),
   sections: z.array(sectionEntry),
 });

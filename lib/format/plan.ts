@@ -10,6 +10,11 @@ const cause = z.object({
   cure: z.string(),
 });
 
+/** A ledger entry that a new point is built on. */
+export const planBase = z.object({ seq: countField, entrySha256: sha256Field, manifest: manifestAddress });
+
+export type PlanBase = Readonly<z.infer<typeof planBase>>;
+
 export const diskPlan = z.object({
   disk: diskIdField,
   /** The host's names, for people. */
@@ -19,7 +24,7 @@ export const diskPlan = z.object({
   bootable: z.boolean(),
   diskBytes: countField,
   /** UUID of the snapshot that is read, and of the SR it is on. */
-  snapshot: z.string(),
+  snapshot: diskIdField,
   snapshotTime: timeField,
   sr: z.string(),
   /** Whether the snapshot carries changed block tracking, so that the next run may ask for changes since it. */
@@ -28,13 +33,7 @@ export const diskPlan = z.object({
   /** Why it is a full; absent for increments. */
   full: z.optional(cause),
   /** What the new point is built on: the ledger's head. Also present for a full of a disk that has points. */
-  base: z.optional(
-    z.object({
-      seq: countField,
-      entrySha256: sha256Field,
-      manifest: manifestAddress,
-    }),
-  ),
+  base: z.optional(planBase),
   plannedGrains: countField,
 });
 

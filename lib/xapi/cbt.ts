@@ -26,7 +26,8 @@ export async function readCbtState(session: XapiCaller, vdi: VdiRef): Promise<Cb
   }
 }
 
-const bitmap = z.pipe(
+/** The reply of a comparison: the bitmap below. */
+export const changedBlocks = z.pipe(
   z.string(),
   z.transform((base64: string, context): Buffer => {
     const bytes = Buffer.from(base64, 'base64');
@@ -60,7 +61,7 @@ export async function startListChangedBlocks(
   span: { readonly from: VdiRef; readonly to: VdiRef },
 ): Promise<StartedTask<Buffer>> {
   const task = await session.change('Async.VDI.list_changed_blocks', [span.from, span.to], taskRef);
-  return { task, result: bitmap };
+  return { task, result: changedBlocks };
 }
 
 /**

@@ -1,0 +1,86 @@
+/** Which disks of a VM are backed up, and whether the host can track their changes. */
+
+import type { VmId } from '#lib/units.ts';
+import { type PoolRecord, readPool } from '#lib/xapi/pool.ts';
+import type { XapiCaller } from '#lib/xapi/session.ts';
+import { readSr, readSrTypesWithCbt, type SrRecord } from '#lib/xapi/sr.ts';
+import { readVbd, type VbdRecord } from '#lib/xapi/vbd.ts';
+import { readVdi, type VdiRecord } from '#lib/xapi/vdi.ts';
+import { findVm, readVm, type VmRecord } from '#lib/xapi/vm.ts';
+import { NothingToBackUp } from './failures.ts';
+import type { RunDisk } from './run-record.ts';
+
+/** Marks that users of Xen Orchestra have on their disks and VMs already. */
+const EXCLUDED_DISK = '[NOBAK]';
+const EXCLUDED_VM_TAG = 'xo:no-bak';
+
+export interface FoundVm {
+  readonly vmName: string;
+  readonly disks: readonly RunDisk[];
+}
+
+/** Throws ObjectGone for an unknown VM and NothingToBackUp when nothing is left after the exclusions. */
+export async function findDisks(
+  session: XapiCaller,
+  { vm, excluded }: { vm: VmId; excluded: readonly string[] },
+): Promise<FoundVm> {
+  const record = await readVm(session, await findVm(session, vm));
+  if (record.tags.includes(EXCLUDED_VM_TAG)) {
+    throw new NothingToBackUp(`VM ${vm} (${record.nameLabel}) has the tag ${EXCLUDED_VM_TAG}; remove it to back it up`);
+  }
+  const tracking = { pool: await readPool(session), types: await readSrTypesWithCbt(session) };
+  const disks: RunDisk[] = [];
+  for (const { vbd, vdi } of await attachedDisks(session, record)) {
+    if (vdi.nameLabel.includes(EXCLUDED_DISK) || excluded.includes(vdi.uuid)) continue;
+    const sr = await readSr(session, vdi.sr);
+    const untracked = whyUntracked(vdi, sr, tracking);
+    disks.push({
+      disk: vdi.uuid,
+      name: vdi.nameLabel,
+      device: vbd.userDevice,
+      bootable: vbd.bootable,
+      sr: sr.uuid,
+      ...(untracked === undefined ? {} : { untracked }),
+      trackedBefore: vdi.cbt === 'enabled',
+      progress: { step: 'found' },
+    });
+  }
+  if (disks.length === 0) {
+    throw new NothingToBackUp(`VM ${vm} (${record.nameLabel}) has no disk that is not excluded; check the exclusions`);
+  }
+  return { vmName: record.nameLabel, disks };
+}
+
+async function attachedDisks(
+  session: XapiCaller,
+  vm: VmRecord,
+): Promise<{ readonly vbd: VbdRecord; readonly vdi: VdiRecord }[]> {
+  const found: { vbd: VbdRecord; vdi: VdiRecord }[] = [];
+  for (const ref of vm.vbds) {
+    const vbd = await readVbd(session, ref);
+    if (vbd.type !== 'Disk' || vbd.empty || vbd.vdi === null) continue;
+    found.push({ vbd, vdi: await readVdi(session, vbd.vdi) });
+  }
+  return found.sort((a, b) => Number(a.vbd.userDevice) - Number(b.vbd.userDevice));
+}
+
+function whyUntracked(
+  vdi: VdiRecord,
+  sr: SrRecord,
+  { pool, types }: { pool: PoolRecord; types: ReadonlySet<string> },
+): RunDisk['untracked'] {
+  if (vdi.cbt === 'enabled') return undefined;
+  if (vdi.cbt === 'unsupported') {
+    return { because: 'host-without-cbt', cure: 'Upgrade the host to XenServer 7.3 or XCP-ng 8 or later.' };
+  }
+  if (!types.has(sr.type)) {
+    return {
+      because: 'sr-without-cbt',
+      cure: `Move the disk from ${sr.nameLabel} (${sr.type}) to a storage repository with changed block tracking.`,
+    };
+  }
+  if (pool.cbtRestricted) {
+    return { because: 'licence', cure: 'The licence of the pool has no changed block tracking; upgrade the licence.' };
+  }
+  return undefined;
+}

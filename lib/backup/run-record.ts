@@ -1,0 +1,100 @@
+/**
+ * runs/<run>/run.json: how far a run has come on the host. Every step reads it first and saves it after each effect, so
+ * that the next call, a retry or the sweeper knows what is there.
+ *
+ * ```
+ * found -> enabling -> asked -> snapshotting -> snapshotted -> comparing -> compared      one state for each disk
+ *      \_____________/                                      \______________/
+ *        CBT is on, or cannot be                              there is no base to compare with
+ * ```
+ */
+
+import { z } from 'zod/mini';
+import {
+  countField,
+  diskIdField,
+  documentHead,
+  encodeDocument,
+  parseDocument,
+  runIdField,
+  timeField,
+  vmIdField,
+} from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import { planBase } from '#lib/format/plan.ts';
+import { ObjectNotFound } from '#lib/store/failures.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import type { RunId } from '#lib/units.ts';
+import { taskRef } from '#lib/xapi/wire-types.ts';
+
+const snapshotFacts = {
+  /** UUID of the snapshot. */
+  snapshot: diskIdField,
+  snapshotTime: timeField,
+  diskBytes: countField,
+  changedBlocks: z.boolean(),
+};
+
+const fullBecause = z.object({ because: z.string(), cure: z.string() });
+
+const diskProgress = z.discriminatedUnion('step', [
+  z.object({ step: z.literal('found') }),
+  z.object({ step: z.literal('enabling'), task: taskRef }),
+  /** A snapshot is about to be asked for; `known` are those that were there before. */
+  z.object({ step: z.literal('asked'), known: z.array(diskIdField), since: timeField }),
+  z.object({ step: z.literal('snapshotting'), task: taskRef, known: z.array(diskIdField), since: timeField }),
+  z.object({ step: z.literal('snapshotted'), ...snapshotFacts }),
+  z.object({ step: z.literal('comparing'), ...snapshotFacts, task: taskRef }),
+  z.object({ step: z.literal('compared'), ...snapshotFacts, plannedGrains: countField, full: z.optional(fullBecause) }),
+]);
+
+const runDisk = z.object({
+  disk: diskIdField,
+  name: z.string(),
+  device: z.string(),
+  bootable: z.boolean(),
+  sr: z.string(),
+  /** What keeps the disk from being tracked, when something does. */
+  untracked: z.optional(fullBecause),
+  /** Whether tracking was already on when the run began; if not, no earlier snapshot can be compared with. */
+  trackedBefore: z.boolean(),
+  /** The ledger's head when the run began: what the changed blocks count from and what the new point is built on. */
+  base: z.optional(planBase),
+  progress: diskProgress,
+});
+
+const runRecord = z.object({
+  ...documentHead,
+  run: runIdField,
+  vm: vmIdField,
+  vmName: z.string(),
+  pool: z.string(),
+  execution: z.string(),
+  started: timeField,
+  state: z.enum(['preparing', 'ready', 'released']),
+  disks: z.array(runDisk),
+  /** What release-host has taken off the host, and what it could not. */
+  removed: z.array(z.string()),
+  left: z.array(z.object({ what: z.string(), why: z.string() })),
+  /** When release-host first met something that was still in use. */
+  releasingSince: z.optional(timeField),
+});
+
+export type DiskProgress = Readonly<z.infer<typeof diskProgress>>;
+export type RunDisk = Readonly<z.infer<typeof runDisk>>;
+export type RunRecord = Readonly<z.infer<typeof runRecord>>;
+export type ComparedDisk = RunDisk & { readonly progress: Extract<DiskProgress, { step: 'compared' }> };
+
+export async function readRunRecord(store: ObjectStore, run: RunId): Promise<RunRecord | undefined> {
+  const key = vaultKeys.run(run);
+  try {
+    return parseDocument(runRecord, await store.get(key), key);
+  } catch (cause) {
+    if (cause instanceof ObjectNotFound) return undefined;
+    throw cause;
+  }
+}
+
+export async function saveRunRecord(store: ObjectStore, record: RunRecord): Promise<void> {
+  await store.put(vaultKeys.run(record.run), encodeDocument(record));
+}

@@ -1,0 +1,206 @@
+/**
+ * The use case of the state snapshot-disks: brings the host to the point where the disks can be read. It is called again
+ * until it is ready, and goes on where the run record says.
+ *
+ * Order: lease -> session -> disks -> tracking on -> snapshots -> changed blocks (before any NBD connection) -> NBD
+ * addresses -> connection object -> plan. Each effect is saved before the next begins.
+ */
+
+import type { Clock } from '#lib/clock.ts';
+import type { Executions } from '#lib/executions/executions.ts';
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
+import { parseVmId, type RunId } from '#lib/units.ts';
+import { readHead } from '#lib/vault/ledger.ts';
+import { ManifestReader } from '#lib/vault/manifest-reader.ts';
+import { openOrCreateVault } from '#lib/vault/vault-document.ts';
+import type { XapiSession } from '#lib/xapi/session.ts';
+import { advanceDisk } from './advance-disk.ts';
+import { readConnection, writeConnection } from './connection-document.ts';
+import { findDisks } from './find-disks.ts';
+import { openHostSession, type PoolSettings, type Pools } from './host-access.ts';
+import { takeLease } from './lease.ts';
+import { nbdExports } from './nbd-exports.ts';
+import { planDocument } from './plan-document.ts';
+import { runIdOf } from './run-id.ts';
+import { type ComparedDisk, type RunDisk, type RunRecord, readRunRecord, saveRunRecord } from './run-record.ts';
+
+/** Tasks of the host are looked at for this long within one call: a Wait costs three transitions and a cold session. */
+const PATIENCE_MS = 20_000;
+const LOOK_PAUSE_MS = 1_000;
+/** What is still pending after that takes its time: enabling CBT and snapshots queue behind other work of the SR. */
+const WAIT_SECONDS = 15;
+const DEFAULT_READERS = 4;
+
+export interface SnapshotPorts {
+  readonly store: ObjectStore;
+  readonly pools: Pools;
+  readonly executions: Executions;
+  readonly clock: Clock;
+  readonly random: (bytes: number) => Buffer;
+  readonly signal: AbortSignal;
+}
+
+export interface RunRequest {
+  /** ARN of the execution: the run's id and the lease's holder come from it. */
+  readonly execution: string;
+  readonly started: string;
+  readonly request: {
+    readonly vm: string;
+    readonly pool?: string | undefined;
+    readonly readers?: number | undefined;
+    readonly storageClass?: StorageClass | undefined;
+    readonly excludeDisks?: readonly string[] | undefined;
+  };
+}
+
+export type SnapshotResult =
+  | { readonly ready: false; readonly runId: RunId; readonly waitSeconds: number; readonly waitingFor: string }
+  | { readonly ready: true; readonly runId: RunId; readonly disks: number; readonly readers: number };
+
+export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Promise<SnapshotResult> {
+  const { store, executions, signal } = ports;
+  const runId = runIdOf(input.execution);
+  const vm = parseVmId(input.request.vm);
+  const pool = ports.pools.named(input.request.pool);
+  await takeLease({ store, executions, signal }, { vm, holder: input.execution, since: ports.clock.now() });
+  const { vault } = await openOrCreateVault(store, {
+    vault: ports.random(8).toString('hex'),
+    created: ports.clock.now(),
+  });
+  const stored = await readConnection(store, runId);
+  await using session = await openHostSession(pool, stored?.session, ports);
+  // The session outlives this call: it is in the connection object, and release-host ends it.
+  const reference = session.handOver();
+  if (stored?.session.reveal() !== reference.reveal()) {
+    await writeConnection(store, { ...HEAD, requires: [], run: runId, session: reference, disks: stored?.disks ?? [] });
+  }
+  const begun = (await readRunRecord(store, runId)) ?? (await beginRun(ports, { input, pool, session, runId }));
+  const record = await new Preparation(ports, { session, vault, record: begun }).advance();
+  const compared = record.disks.filter(isCompared);
+  if (compared.length < record.disks.length) {
+    return { ready: false, runId, waitSeconds: WAIT_SECONDS, waitingFor: describeWait(record.disks) };
+  }
+  return makeReady(ports, { input, pool, session, record, disks: compared });
+}
+
+interface RunContext {
+  readonly input: RunRequest;
+  readonly pool: PoolSettings;
+  readonly session: XapiSession;
+}
+
+async function beginRun(ports: SnapshotPorts, run: RunContext & { readonly runId: RunId }): Promise<RunRecord> {
+  const { input, pool, session, runId } = run;
+  const vm = parseVmId(input.request.vm);
+  const found = await findDisks(session, { vm, excluded: input.request.excludeDisks ?? [] });
+  const record: RunRecord = {
+    ...HEAD,
+    requires: [],
+    run: runId,
+    vm,
+    vmName: found.vmName,
+    pool: pool.name,
+    execution: input.execution,
+    started: new Date(input.started),
+    state: 'preparing',
+    disks: await Promise.all(found.disks.map((disk) => withBase(ports.store, disk))),
+    removed: [],
+    left: [],
+  };
+  await saveRunRecord(ports.store, record);
+  return record;
+}
+
+/** Fixed once for the whole run: changed blocks since one base must never be laid over another. */
+async function withBase(store: ObjectStore, disk: RunDisk): Promise<RunDisk> {
+  const head = await readHead(store, disk.disk);
+  if (head === undefined) return disk;
+  const { seq, manifest } = head.entry;
+  return { ...disk, base: { seq, entrySha256: head.sha256, manifest } };
+}
+
+/** The record while its disks advance; saved after each of their steps. */
+class Preparation {
+  readonly #ports: SnapshotPorts;
+  readonly #session: XapiSession;
+  readonly #vault: string;
+  #record: RunRecord;
+
+  constructor(ports: SnapshotPorts, run: { session: XapiSession; vault: string; record: RunRecord }) {
+    this.#ports = ports;
+    this.#session = run.session;
+    this.#vault = run.vault;
+    this.#record = run.record;
+  }
+
+  async advance(): Promise<RunRecord> {
+    const { clock, signal } = this.#ports;
+    const endsAtMs = clock.now().getTime() + PATIENCE_MS;
+    for (;;) {
+      let moved = false;
+      for (const disk of this.#record.disks) moved = (await this.#step(disk)) || moved;
+      if (this.#record.disks.every(isCompared)) return this.#record;
+      if (moved) continue;
+      if (clock.now().getTime() >= endsAtMs) return this.#record;
+      await clock.sleep(LOOK_PAUSE_MS, signal);
+    }
+  }
+
+  async #step(disk: RunDisk): Promise<boolean> {
+    const { store, clock } = this.#ports;
+    if (isCompared(disk)) return false;
+    const base = disk.base === undefined ? undefined : await ManifestReader.open(store, disk.base.manifest);
+    const context = {
+      session: this.#session,
+      store,
+      vault: this.#vault,
+      run: this.#record.run,
+      now: () => clock.now(),
+    };
+    const progress = await advanceDisk({ ...context, base }, disk);
+    if (progress === disk.progress) return false;
+    const disks = this.#record.disks.map((other) => (other.disk === disk.disk ? { ...disk, progress } : other));
+    this.#record = { ...this.#record, disks };
+    await saveRunRecord(store, this.#record);
+    return true;
+  }
+}
+
+function isCompared(disk: RunDisk): disk is ComparedDisk {
+  return disk.progress.step === 'compared';
+}
+
+function describeWait(disks: readonly RunDisk[]): string {
+  return disks
+    .filter((disk) => !isCompared(disk))
+    .map((disk) => `${disk.progress.step} ${disk.disk}`)
+    .join(', ');
+}
+
+/** The plan is written last and only if absent: when it exists, all that it refers to exists. */
+async function makeReady(
+  { store }: SnapshotPorts,
+  run: RunContext & { readonly record: RunRecord; readonly disks: readonly ComparedDisk[] },
+): Promise<SnapshotResult> {
+  const { input, pool, session, record, disks } = run;
+  const readers = input.request.readers ?? DEFAULT_READERS;
+  const exports: { disk: RunDisk['disk']; exports: Awaited<ReturnType<typeof nbdExports>> }[] = [];
+  for (const disk of disks) {
+    exports.push({ disk: disk.disk, exports: await nbdExports(session, { disk, pool }) });
+  }
+  const { run: runId } = record;
+  await writeConnection(store, {
+    ...HEAD,
+    requires: [],
+    run: runId,
+    session: session.sessionReference,
+    disks: exports,
+  });
+  const { storageClass } = input.request;
+  const plan = planDocument({ record, disks, readers, storageClass });
+  await store.putIfAbsent(vaultKeys.plan(runId), encodeDocument(plan));
+  await saveRunRecord(store, { ...record, state: 'ready' });
+  return { ready: true, runId, disks: disks.length, readers };
+}

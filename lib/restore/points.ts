@@ -1,0 +1,83 @@
+/** Finds restore points: which VMs the vault knows, which points each has, and which one a person means. */
+
+import { Failure } from '#lib/failure.ts';
+import { parseDocument } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import { type PointDisk, type VmPoint, vmPoint } from '#lib/format/point.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import type { VmId } from '#lib/units.ts';
+
+/** No point, or more than one, fits what was asked for. */
+export class PointNotFound extends Failure {
+  static override readonly failureName = 'PointNotFound';
+}
+
+/** A point with the name by which people call it: `<time>-<run>`. */
+export interface NamedPoint {
+  readonly name: string;
+  readonly point: VmPoint;
+}
+
+const POINT_KEY = /^vms\/([0-9a-f-]{36})\/points\/(\d{8}T\d{6}Z-[0-9a-f]{16})\.json$/;
+/** Points are fetched this many at a time. */
+const FETCHES_AT_ONCE = 16;
+
+/** All points of the vault, or of one VM, oldest first within a VM. */
+export async function listPoints(store: ObjectStore, vm?: VmId): Promise<NamedPoint[]> {
+  const keys: { key: string; name: string }[] = [];
+  for await (const { key } of store.list(vm === undefined ? vaultKeys.vms() : vaultKeys.points(vm))) {
+    const name = POINT_KEY.exec(key)?.[2];
+    if (name !== undefined) keys.push({ key, name });
+  }
+  const points: NamedPoint[] = [];
+  for (let i = 0; i < keys.length; i += FETCHES_AT_ONCE) {
+    const fetched = keys.slice(i, i + FETCHES_AT_ONCE).map(async ({ key, name }) => ({
+      name,
+      point: parseDocument(vmPoint, await store.get(key), key),
+    }));
+    points.push(...(await Promise.all(fetched)));
+  }
+  return points;
+}
+
+export interface PointQuery {
+  /** Name of the point, a unique beginning of it, or `latest`. */
+  readonly point: string;
+  /** UUID or name of the VM; needed when the name fits points of several VMs. */
+  readonly vm?: string | undefined;
+}
+
+/** Throws PointNotFound with what there is to choose from. */
+export async function findPoint(store: ObjectStore, query: PointQuery): Promise<NamedPoint> {
+  const all = (await listPoints(store)).filter(({ point }) => fits(point, query.vm));
+  const found =
+    query.point === 'latest' ? newestOf(all, query) : all.filter(({ name }) => name.startsWith(query.point));
+  const [only, ...others] = found;
+  if (only !== undefined && others.length === 0) return only;
+  const many = others.length > 0;
+  const among = (many ? found : all).slice(-5).map(({ name, point }) => `${name} (${point.vmName})`);
+  throw new PointNotFound(
+    `${many ? 'More than one' : 'No'} restore point fits ${JSON.stringify(query.point)}${forVm(query)}; ` +
+      (among.length === 0 ? 'the vault holds none' : `choose from: ${among.join(', ')}`),
+  );
+}
+
+function newestOf(points: readonly NamedPoint[], query: PointQuery): NamedPoint[] {
+  const vms = new Set(points.map(({ point }) => point.vm));
+  if (vms.size > 1 && query.vm === undefined) return [...points];
+  return points.toSorted((a, b) => a.name.localeCompare(b.name)).slice(-1);
+}
+
+const fits = (point: VmPoint, vm: string | undefined) => vm === undefined || point.vm === vm || point.vmName === vm;
+const forVm = ({ vm }: PointQuery) => (vm === undefined ? '' : ` of VM ${vm}`);
+
+/** The disk of a point by VDI uuid, position or name; the only one when nothing is said. Throws PointNotFound. */
+export function diskOfPoint({ name, point }: NamedPoint, wanted?: string): PointDisk {
+  const found = point.disks.filter(
+    ({ disk, device, name: label }) => wanted === undefined || wanted === disk || wanted === device || wanted === label,
+  );
+  const [only, ...others] = found;
+  if (only !== undefined && others.length === 0) return only;
+  const disks = point.disks.map(({ disk, device, name: label }) => `${device}: ${disk} (${label})`).join(', ');
+  throw new PointNotFound(`Say which disk of point ${name} is meant; it has ${disks}`);
+}

@@ -1,0 +1,29 @@
+/** vault.json: what this vault is, written when it is first used. */
+
+import { z } from 'zod/mini';
+import { documentHead, encodeDocument, HEAD, parseDocument, timeField } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+
+const vaultDocument = z.object({
+  ...documentHead,
+  /** Tells this vault's marks on a host from those of another vault. */
+  vault: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+  created: timeField,
+});
+
+export type VaultDocument = Readonly<z.infer<typeof vaultDocument>>;
+
+export async function readVault(store: ObjectStore): Promise<VaultDocument> {
+  const key = vaultKeys.vault();
+  return parseDocument(vaultDocument, await store.get(key), key);
+}
+
+/** Makes the vault on its first use. Of two runs that both are first, one writes it and both read it. */
+export async function openOrCreateVault(
+  store: ObjectStore,
+  birth: { readonly vault: string; readonly created: Date },
+): Promise<VaultDocument> {
+  await store.putIfAbsent(vaultKeys.vault(), encodeDocument({ ...HEAD, ...birth }));
+  return readVault(store);
+}
