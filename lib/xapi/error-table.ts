@@ -136,7 +136,7 @@ const ROWS: readonly Columns[] = [
     NetworkPurposeRefused,
     'give-up',
     'purpose conflicting',
-    'nbd and insecure_nbd exclude each other in the whole pool: remove the other purpose first.',
+    'In one pool nbd and insecure_nbd exclude each other: remove the other purpose first.',
     'NETWORK_INCOMPATIBLE_PURPOSES',
   ],
   [NetworkPurposeRefused, 'give-up', 'network', 'Choose a network that the pool manages.', 'NETWORK_UNMANAGED'],

@@ -14,9 +14,6 @@ export interface XapiHost {
   readonly pin: CertificatePin;
 }
 
-/** One client needs few: it polls tasks one after another. A host takes 800 from everybody together. */
-const MAX_CONNECTIONS = 4;
-
 /** The parsed address of a host; refuses what is not https. */
 export function hostUrl(host: XapiHost): URL {
   const url = URL.parse(host.url);
@@ -38,7 +35,7 @@ export class PinnedAgent extends Agent {
   readonly #deadlineMs: number;
 
   constructor(host: XapiHost, connectDeadlineMs: number) {
-    super({ keepAlive: true, maxSockets: MAX_CONNECTIONS, maxFreeSockets: MAX_CONNECTIONS });
+    super({ keepAlive: true });
     assertUsablePin(host.pin);
     this.#host = host;
     this.#url = hostUrl(host);

@@ -6,6 +6,7 @@ import { Failure } from '#lib/failure.ts';
 import type { Secret } from '#lib/secret.ts';
 import { AnswerLost, AnswerOverdue, HostUnreachable, UnexpectedReply } from './failures.ts';
 import { hostName, hostUrl, PinnedAgent, type XapiHost } from './pinned-agent.ts';
+import { Turns } from './turns.ts';
 import { decodeReply, encodeCall, type XmlValue } from './xmlrpc-codec.ts';
 
 export interface TransportLimits {
@@ -27,6 +28,12 @@ export const XAPI_LIMITS: TransportLimits = {
   replyBytes: 67_108_864,
 };
 
+/**
+ * One client needs few connections: it polls tasks one after another, and a host takes 800 from everybody together. The
+ * agent's own `maxSockets` does not count connections that are still being verified, so the calls are counted instead.
+ */
+const MAX_CALLS_IN_FLIGHT = 4;
+
 export interface RpcCall {
   readonly method: string;
   readonly params: readonly XmlValue[];
@@ -41,6 +48,7 @@ export class XapiTransport {
   readonly #url: URL;
   readonly #agent: PinnedAgent;
   readonly #limits: TransportLimits;
+  readonly #turns = new Turns(MAX_CALLS_IN_FLIGHT);
 
   constructor(host: XapiHost, limits: TransportLimits = XAPI_LIMITS) {
     this.#url = hostUrl(host);
@@ -62,6 +70,7 @@ export class XapiTransport {
     const ends = signal === undefined ? overdue : AbortSignal.any([signal, overdue]);
     const exchange = new Exchange(call.method, this.#url.host);
     try {
+      using _turn = await this.#turns.take(ends);
       const chunks = await this.#post(body, exchange, ends);
       return await decodeReply(chunks, call.secrets);
     } catch (error) {
