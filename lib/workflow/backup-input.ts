@@ -13,13 +13,15 @@ export const DEFAULT_READERS = 4;
  */
 export const RUN_LIMIT_HOURS = 24;
 
+export const STORAGE_CLASSES = ['STANDARD', 'INTELLIGENT_TIERING', 'STANDARD_IA', 'GLACIER_IR'] as const;
+
 export const backupInput = z.strictObject({
   vm: uuid,
   /** Name of the pool in the settings; may be left out when there is only one. */
   pool: z.optional(z.string()),
   /** Parallel readers; more than the link carries only cost more. */
   readers: z.optional(z.number().check(z.int(), z.gte(1), z.lte(HOST_CONNECTION_LIMIT))),
-  storageClass: z.optional(z.enum(['STANDARD', 'INTELLIGENT_TIERING', 'STANDARD_IA', 'GLACIER_IR'])),
+  storageClass: z.optional(z.enum(STORAGE_CLASSES)),
   /** VDI uuids that are left out, beside the disks marked [NOBAK]. */
   excludeDisks: z.optional(z.array(uuid)),
 });

@@ -54,10 +54,8 @@ export function field<Schema extends z.ZodMiniType>(_schema: Schema, name: Field
   return `$states.input.${name}`;
 }
 
-/** The payload of a step whose input's fields all stand in the state's input, whatever else stands there too. */
-export function sameFields<Shape extends z.core.$ZodShape>(schema: z.ZodMiniObject<Shape>): Record<string, string> {
-  return Object.fromEntries(Object.keys(schema.shape).map((name) => [name, jsonata(`$states.input.${name}`)]));
-}
+/** The payload of a step that takes the state's input as it is. */
+export const WHOLE_INPUT = '{% $states.input %}';
 
 /** The text as Amazon States Language marks an expression. */
 export function jsonata(expression: string): string {

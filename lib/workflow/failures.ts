@@ -22,3 +22,18 @@ export class StepOutOfTime extends Failure {
   static override readonly failureName = 'StepOutOfTime';
   static override readonly transient = true;
 }
+
+/** Another run committed first on this base. What this run stored is orphaned; the next run starts from that point. */
+export class LostRace extends Failure {
+  static override readonly failureName = 'LostRace';
+}
+
+/** A shard was handed on from call to call more often than any usable link needs. */
+export class ShardTooSlow extends Failure {
+  static override readonly failureName = 'ShardTooSlow';
+}
+
+/** The run is over and something of it is still on the host; the sweeper comes back for it. */
+export class HostNotReleased extends Failure {
+  static override readonly failureName = 'HostNotReleased';
+}

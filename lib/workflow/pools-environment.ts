@@ -2,22 +2,32 @@
 
 import { z } from 'zod/mini';
 
-/** How to reach a pool and how to know it; the named secret holds its user name and password. */
-export const poolEntry = z.strictObject({
-  /** `https://` and the address of the pool's coordinator. */
-  url: z.string().check(z.regex(/^https:\/\/[^/]+\/?$/)),
+/** Where a host is and which certificate it has to show. */
+const hostEntry = z.strictObject({
+  /** `https://` and the host's name or address. */
+  url: z.string().check(z.regex(/^https:\/\/[^/\s]+\/?$/)),
   trust: z.discriminatedUnion('kind', [
     /** SHA-256 of the host's certificate, as 64 hexadecimal digits in lower case. */
     z.strictObject({ kind: z.literal('fingerprint'), sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)) }),
     /** PEM of the authority that signed the host's certificate. */
     z.strictObject({ kind: z.literal('authority'), pem: z.string().check(z.includes('-----BEGIN CERTIFICATE-----')) }),
   ]),
-  secretName: z.string().check(z.minLength(1)),
 });
 
-export type PoolEntry = z.infer<typeof poolEntry>;
+const poolEntry = z.strictObject({
+  coordinator: hostEntry,
+  /** Hosts that may be followed to when another one has become the coordinator. */
+  others: z.array(hostEntry),
+  /** Name of the secret that holds the pool's user name and password. */
+  secretName: z.string().check(z.minLength(1)),
+  /** `insecure` only for a lab whose NBD network has the purpose insecure_nbd. */
+  nbd: z.enum(['tls', 'insecure']),
+});
 
-export const poolEntries = z.record(z.string(), poolEntry);
+export type HostEntry = z.infer<typeof hostEntry>;
+export type PoolEntry = z.infer<typeof poolEntry>;
+/** By the pool's name. */
+export type PoolEntries = Readonly<Record<string, PoolEntry>>;
 
 export const poolsEnvironment = {
   POOLS: z.pipe(
@@ -25,7 +35,7 @@ export const poolsEnvironment = {
       z.string(),
       z.transform((text) => parsedOrUndefined(text)),
     ),
-    poolEntries,
+    z.record(z.string(), poolEntry),
   ),
 };
 

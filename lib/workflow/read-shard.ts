@@ -12,8 +12,11 @@ import { count, runId, step, uuid, vaultEnvironment } from './contract.ts';
  */
 export const MAX_SHARD_PARTS = 64;
 
-/** One line of shards.jsonl: the planned grains of `disk` in [firstGrain, endGrain). */
-export const shardItem = z.strictObject({
+/**
+ * One line of shards.jsonl: the planned grains of `disk` in [firstGrain, endGrain). Other fields are ignored, so that an
+ * answer with work left is the next call's input as it is.
+ */
+export const shardItem = z.object({
   runId,
   shard: count,
   disk: uuid,
@@ -29,7 +32,7 @@ export const readShard = step({
   input: shardItem,
   output: z.strictObject({
     ...shardItem.shape,
-    /** False when the function's time was used up before the shard was: call again with this very object's item. */
+    /** False when the function's time was used up before the shard was: call again with this very answer. */
     done: z.boolean(),
     /** Receipts written so far for this shard, over all calls. */
     parts: count,

@@ -1,12 +1,13 @@
 /** release-host: takes everything off the host again, on success and on failure alike. */
 
 import { z } from 'zod/mini';
+import { CredentialUnavailable } from '#lib/credentials/failures.ts';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
-import { HostUnreachable, OperationInProgress, SessionLost, VdiInUse } from '#lib/xapi/failures.ts';
 import { runRequest } from './backup-input.ts';
 import { count, runId, step, vaultEnvironment } from './contract.ts';
+import { HOST_OCCUPIED, HOST_TRANSIENT } from './host-failures.ts';
 import { poolsEnvironment } from './pools-environment.ts';
-import { waitSeconds } from './snapshot-disks.ts';
+import { waiting } from './waiting.ts';
 
 export const releaseHost = step({
   name: 'release-host',
@@ -15,9 +16,7 @@ export const releaseHost = step({
     z.strictObject({
       released: z.literal(false),
       runId,
-      waitSeconds,
-      /** What the host is doing, for the person who watches the execution. */
-      waitingFor: z.string(),
+      ...waiting.shape,
     }),
     z.strictObject({
       released: z.literal(true),
@@ -29,8 +28,8 @@ export const releaseHost = step({
     }),
   ]),
   environment: z.object({ ...vaultEnvironment, ...poolsEnvironment }),
-  transient: [HostUnreachable, SessionLost, VaultUnavailable, VaultCorruption],
-  occupied: [OperationInProgress, VdiInUse],
+  transient: [...HOST_TRANSIENT, CredentialUnavailable, VaultUnavailable, VaultCorruption],
+  occupied: HOST_OCCUPIED,
   timeoutSeconds: 300,
   memoryMib: 512,
 });

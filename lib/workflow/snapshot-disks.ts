@@ -1,16 +1,14 @@
 /** snapshot-disks: brings the host to the point where its disks can be read, over as many calls as that takes. */
 
 import { z } from 'zod/mini';
+import { CredentialUnavailable } from '#lib/credentials/failures.ts';
+import { ExecutionLookupUnavailable } from '#lib/executions/failures.ts';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
-import { HostUnreachable, OperationInProgress, SessionLost, VdiInUse } from '#lib/xapi/failures.ts';
-import { HOST_CONNECTION_LIMIT, runRequest } from './backup-input.ts';
+import { HOST_CONNECTION_LIMIT, runRequest, STORAGE_CLASSES } from './backup-input.ts';
 import { count, runId, step, vaultEnvironment } from './contract.ts';
+import { HOST_OCCUPIED, HOST_TRANSIENT } from './host-failures.ts';
 import { poolsEnvironment } from './pools-environment.ts';
-
-/** Longest wait between two looks at a host task: long enough to cost little, short enough not to idle. */
-export const MAX_WAIT_SECONDS = 60;
-
-export const waitSeconds = z.number().check(z.int(), z.gte(1), z.lte(MAX_WAIT_SECONDS));
+import { waiting } from './waiting.ts';
 
 export const snapshotDisks = step({
   name: 'snapshot-disks',
@@ -19,9 +17,7 @@ export const snapshotDisks = step({
     z.strictObject({
       ready: z.literal(false),
       runId,
-      waitSeconds,
-      /** What the host is doing, for the person who watches the execution. */
-      waitingFor: z.string(),
+      ...waiting.shape,
     }),
     z.strictObject({
       ready: z.literal(true),
@@ -30,9 +26,15 @@ export const snapshotDisks = step({
       readers: z.number().check(z.int(), z.gte(1), z.lte(HOST_CONNECTION_LIMIT)),
     }),
   ]),
-  environment: z.object({ ...vaultEnvironment, ...poolsEnvironment }),
-  transient: [HostUnreachable, SessionLost, VaultUnavailable, VaultCorruption],
-  occupied: [OperationInProgress, VdiInUse],
+  environment: z.object({
+    ...vaultEnvironment,
+    ...poolsEnvironment,
+    /** What a request gets that does not choose for itself. */
+    STORAGE_CLASS: z.enum(STORAGE_CLASSES),
+    READERS: z.pipe(z.string().check(z.regex(/^([1-9]|1[0-6])$/)), z.transform(Number)),
+  }),
+  transient: [...HOST_TRANSIENT, CredentialUnavailable, ExecutionLookupUnavailable, VaultUnavailable, VaultCorruption],
+  occupied: HOST_OCCUPIED,
   timeoutSeconds: 300,
   memoryMib: 512,
 });

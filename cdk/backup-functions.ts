@@ -1,0 +1,73 @@
+/** The functions of the backup workflow, each with its own access to the vault. */
+
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+import { commitPoint } from '#lib/workflow/commit-point.ts';
+import { readShard } from '#lib/workflow/read-shard.ts';
+import { releaseHost } from '#lib/workflow/release-host.ts';
+import { snapshotDisks } from '#lib/workflow/snapshot-disks.ts';
+import { splitExtents } from '#lib/workflow/split-extents.ts';
+import { askAfterExecutions, readSecrets } from './host-access.ts';
+import { placementIn } from './network.ts';
+import { poolEntriesOf, type Settings } from './settings.ts';
+import { StepFunction } from './step-function.ts';
+import { type VaultPlace, vaultAccess, vaultStatements } from './vault-access.ts';
+
+export interface BackupFunctionsProps {
+  readonly settings: Settings;
+  readonly bucket: IBucket;
+  readonly place: VaultPlace;
+  readonly stateMachineName: string;
+}
+
+export interface BackupFunctions {
+  readonly snapshotDisks: IFunction;
+  readonly splitExtents: IFunction;
+  readonly readShard: IFunction;
+  readonly commitPoint: IFunction;
+  readonly releaseHost: IFunction;
+}
+
+export function backupFunctions(scope: Construct, props: BackupFunctionsProps): BackupFunctions {
+  const { settings, place } = props;
+  const vault = { VAULT_BUCKET: props.bucket.bucketName, VAULT_PREFIX: settings.vault.prefix };
+  const pools = { POOLS: JSON.stringify(poolEntriesOf(settings.pools)) };
+  const defaults = { STORAGE_CLASS: settings.vault.storageClass, READERS: String(settings.readers) };
+  const nearHost = placementIn(scope, settings.network);
+  const access = (step: keyof typeof vaultAccess) => vaultStatements(place, vaultAccess[step]);
+  const login = readSecrets(scope, settings.pools);
+
+  return {
+    snapshotDisks: new StepFunction(scope, {
+      contract: snapshotDisks,
+      environment: { ...vault, ...pools, ...defaults },
+      statements: [...access('snapshot-disks'), login, askAfterExecutions(props.stateMachineName)],
+      placement: nearHost,
+    }).function,
+    splitExtents: new StepFunction(scope, {
+      contract: splitExtents,
+      environment: vault,
+      statements: access('split-extents'),
+      placement: {},
+    }).function,
+    readShard: new StepFunction(scope, {
+      contract: readShard,
+      environment: vault,
+      statements: access('read-shard'),
+      placement: nearHost,
+    }).function,
+    commitPoint: new StepFunction(scope, {
+      contract: commitPoint,
+      environment: vault,
+      statements: access('commit-point'),
+      placement: {},
+    }).function,
+    releaseHost: new StepFunction(scope, {
+      contract: releaseHost,
+      environment: { ...vault, ...pools },
+      statements: [...access('release-host'), login],
+      placement: nearHost,
+    }).function,
+  };
+}

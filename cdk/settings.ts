@@ -1,0 +1,166 @@
+/** What an installation can choose: blockferry.json, checked before anything is synthesized. */
+
+import { readFileSync } from 'node:fs';
+import { z } from 'zod/mini';
+import { Failure } from '#lib/failure.ts';
+import { backupInput, DEFAULT_READERS, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
+import type { HostEntry, PoolEntries } from '#lib/workflow/pools-environment.ts';
+
+/** The settings cannot be used: each line of the message names a key, the value found there, and the cure. */
+export class SettingsInvalid extends Failure {
+  static override readonly failureName = 'SettingsInvalid';
+}
+
+interface Host {
+  readonly url: string;
+  readonly fingerprint?: string | undefined;
+  readonly authority?: string | undefined;
+}
+
+/** Text of a form, with what to do when it has another. */
+const text = (form: RegExp, cure: string) => z.string(cure).check(z.regex(form, cure));
+
+const FINGERPRINT_CURE =
+  'give the SHA-256 fingerprint that `openssl x509 -fingerprint -sha256 -noout` prints for the host certificate';
+
+const hostShape = {
+  url: text(/^https:\/\/[^/\s]+\/?$/, 'give https:// and the name or address of the host, without a path'),
+  fingerprint: z.optional(text(/^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$|^[0-9A-Fa-f]{64}$/, FINGERPRINT_CURE)),
+  authority: z.optional(text(/^-----BEGIN CERTIFICATE-----/, 'give the PEM text of the certificate authority')),
+};
+
+const onePin = z.refine<Host>(
+  ({ fingerprint, authority }) => (fingerprint === undefined) !== (authority === undefined),
+  'give either the fingerprint of the host certificate or the authority that signed it',
+);
+
+const pool = z
+  .strictObject({
+    name: text(/^[a-z0-9-]{1,40}$/, 'choose a name of lower case letters, digits and dashes'),
+    /** The coordinator; the password goes only to it and to the other hosts, each known by its own certificate. */
+    ...hostShape,
+    otherHosts: z._default(z.array(z.strictObject(hostShape).check(onePin)), []),
+    secretName: text(/^[\w/+=.@-]{1,512}$/, 'give the name of a secret that holds {"username": ..., "password": ...}'),
+    nbd: z._default(z.enum(['tls', 'insecure'], 'choose tls, or insecure for a lab'), 'tls'),
+  })
+  .check(onePin);
+
+const vault = z.strictObject({
+  bucket: z.optional(text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'give a bucket name, or leave it out to get one')),
+  prefix: z._default(text(/^$|^[\w./-]*[\w.-]\/$/, 'end the prefix in a slash, or leave it out'), ''),
+  storageClass: z._default(z.enum(STORAGE_CLASSES, 'choose one of the four classes'), 'STANDARD'),
+});
+
+/**
+ * Without it the functions run outside any VPC and reach hosts by public addresses. With it, the subnets need a route to
+ * the hosts, the S3 gateway endpoint, and interface endpoints for Secrets Manager and Step Functions.
+ */
+const network = z.strictObject({
+  vpcId: text(/^vpc-[0-9a-f]+$/, 'give the id of the VPC from which the hosts can be reached'),
+  availabilityZones: z.array(z.string()).check(z.minLength(1, 'name the zone of each subnet, in the same order')),
+  subnetIds: z
+    .array(text(/^subnet-[0-9a-f]+$/, 'give ids of private subnets'))
+    .check(z.minLength(1, 'give at least one private subnet')),
+  securityGroupIds: z
+    .array(text(/^sg-[0-9a-f]+$/, 'give ids of security groups that allow 443 and 10809 to the hosts'))
+    .check(z.minLength(1, 'give at least one security group')),
+});
+
+const schedule = z.strictObject({
+  name: text(/^[A-Za-z0-9-]{1,40}$/, 'choose a name of letters, digits and dashes'),
+  at: text(/^([01]\d|2[0-3]):[0-5]\d$/, 'give the time of day as HH:MM'),
+  timezone: z._default(text(/^[A-Za-z_]+(\/[A-Za-z_+-]+)*$/, 'give a zone of the tz database'), 'Etc/UTC'),
+  backup: backupInput,
+});
+
+const settings = z
+  .strictObject({
+    name: z._default(text(/^[A-Za-z][A-Za-z0-9-]{0,30}$/, 'choose a name of letters, digits and dashes'), 'blockferry'),
+    pools: z.array(pool).check(z.minLength(1, 'describe at least one pool')),
+    /** Parallel readers of a run that does not say otherwise. */
+    readers: z._default(
+      z
+        .int('give a whole number of readers')
+        .check(z.gte(1, 'give 1 to 16 readers'), z.lte(HOST_CONNECTION_LIMIT, 'give 1 to 16 readers')),
+      DEFAULT_READERS,
+    ),
+    vault: z._default(vault, { prefix: '', storageClass: 'STANDARD' }),
+    network: z.optional(network),
+    schedules: z._default(z.array(schedule), []),
+  })
+  .check(
+    z.refine(({ pools }) => new Set(pools.map(({ name }) => name)).size === pools.length, {
+      path: ['pools'],
+      error: 'give every pool its own name',
+    }),
+    // Lambda allows 4 KB of environment for a function, names included.
+    z.refine(({ pools }) => Buffer.byteLength(JSON.stringify(poolEntriesOf(pools))) <= MAX_POOLS_BYTES, {
+      path: ['pools'],
+      error: 'pin hosts by fingerprint instead of authority, or install Blockferry once for each group of pools',
+    }),
+  );
+
+const MAX_POOLS_BYTES = 3_500;
+
+export type Settings = z.output<typeof settings>;
+export type VaultSettings = Settings['vault'];
+export type NetworkSettings = z.output<typeof network>;
+export type ScheduleSettings = z.output<typeof schedule>;
+
+/** Reads a settings file. Throws SettingsInvalid. */
+export function readSettings(path: string): Settings {
+  let content: string;
+  try {
+    content = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new SettingsInvalid(`${path} cannot be read; create it, or name another file in BLOCKFERRY_SETTINGS`, {
+      cause,
+    });
+  }
+  try {
+    return parseSettings(JSON.parse(content), path);
+  } catch (cause) {
+    if (cause instanceof SettingsInvalid) throw cause;
+    throw new SettingsInvalid(`${path} is not JSON; the position of the first mistake is in the cause`, { cause });
+  }
+}
+
+/** `source` is what the message names as the place of the mistakes. */
+export function parseSettings(value: unknown, source: string): Settings {
+  const parsed = settings.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const mistakes = parsed.error.issues.map((issue) => `  ${mistake(issue, value)}`);
+  throw new SettingsInvalid(`${source} cannot be used:\n${mistakes.join('\n')}`);
+}
+
+/** The pools as functions get them: by name, with the one way to know each host's certificate. */
+export function poolEntriesOf(pools: Settings['pools']): PoolEntries {
+  return Object.fromEntries(
+    pools.map(({ name, otherHosts, secretName, nbd, ...coordinator }) => [
+      name,
+      { coordinator: hostEntry(coordinator), others: otherHosts.map(hostEntry), secretName, nbd },
+    ]),
+  );
+}
+
+function hostEntry({ url, fingerprint, authority = '' }: Host): HostEntry {
+  if (fingerprint === undefined) return { url, trust: { kind: 'authority', pem: authority } };
+  return { url, trust: { kind: 'fingerprint', sha256: fingerprint.replaceAll(':', '').toLowerCase() } };
+}
+
+function mistake(issue: z.core.$ZodIssue, root: unknown): string {
+  const key = issue.path.map(String).join('.') || 'the file';
+  if (issue.code === 'unrecognized_keys') {
+    return `${key} has the unknown key ${issue.keys.join(', ')}; correct its spelling or remove it`;
+  }
+  return `${key} is ${JSON.stringify(valueAt(root, issue.path)) ?? 'missing'}; ${issue.message}`;
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = Reflect.get(value, key);
+  }
+  return value;
+}

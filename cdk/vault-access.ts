@@ -1,0 +1,107 @@
+/** Which function may do what in the vault: the one table from which every role's policy is made. */
+
+import { Aws } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { vaultPatterns } from '#lib/format/keys.ts';
+
+type VaultPart = keyof typeof vaultPatterns;
+
+export interface VaultAccess {
+  readonly read: readonly VaultPart[];
+  readonly write: readonly VaultPart[];
+  readonly list: readonly VaultPart[];
+  readonly remove: readonly VaultPart[];
+  /** Written in parts, so that an upload that failed has to be taken back. */
+  readonly upload: readonly VaultPart[];
+}
+
+/**
+ * Nobody here may remove what a point consists of: that is the collector's work, under a role of its own. Whoever writes
+ * under put-if-absent also reads, since a lost answer is resolved by looking at what is there.
+ */
+export const vaultAccess = {
+  'snapshot-disks': {
+    read: ['vault', 'leases', 'connections', 'runs', 'plans', 'ledger', 'manifests'],
+    write: ['vault', 'leases', 'connections', 'runs', 'plans', 'bitmaps'],
+    list: ['ledger'],
+    remove: ['leases'],
+    upload: [],
+  },
+  'split-extents': {
+    read: ['plans', 'bitmaps'],
+    write: ['shards'],
+    list: [],
+    remove: [],
+    upload: [],
+  },
+  'read-shard': {
+    read: ['connections', 'plans', 'bitmaps', 'receipts', 'manifests', 'indexes', 'packs'],
+    write: ['receipts', 'indexes'],
+    list: [],
+    remove: [],
+    upload: ['packs'],
+  },
+  'commit-point': {
+    read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'points'],
+    write: ['manifests', 'ledger', 'points'],
+    list: ['receipts', 'ledger'],
+    remove: [],
+    upload: [],
+  },
+  'release-host': {
+    read: ['vault', 'leases', 'connections', 'runs', 'ledger'],
+    write: ['runs'],
+    list: ['ledger'],
+    remove: ['leases', 'connections'],
+    upload: [],
+  },
+} as const satisfies Record<string, VaultAccess>;
+
+/** The bucket as a policy names it; `prefix` is empty or ends in a slash. */
+export interface VaultPlace {
+  readonly bucketArn: string;
+  readonly keyArn: string;
+  readonly prefix: string;
+}
+
+export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyStatement[] {
+  const objects = (parts: readonly VaultPart[]) =>
+    parts.map((part) => `${place.bucketArn}/${place.prefix}${vaultPatterns[part]}`);
+  const { read, list, remove, upload } = access;
+  const write = [...access.write, ...upload];
+  const statements = [
+    new PolicyStatement({ actions: ['s3:GetObject'], resources: objects(read) }),
+    new PolicyStatement({ actions: ['s3:PutObject'], resources: objects(write) }),
+    new PolicyStatement({ actions: ['s3:DeleteObject'], resources: objects(remove) }),
+    new PolicyStatement({ actions: ['s3:AbortMultipartUpload'], resources: objects(upload) }),
+    listStatement(place, list),
+    keyStatement(place),
+  ];
+  return statements.filter((statement) => statement.resources.length > 0);
+}
+
+/**
+ * Without permission to list, S3 answers for an absent object as for a forbidden one, and "not there yet" is an answer
+ * that every step needs. Those requests carry no prefix, hence IfExists: a request with a prefix must name an own one.
+ */
+function listStatement({ bucketArn, prefix }: VaultPlace, list: readonly VaultPart[]): PolicyStatement {
+  const prefixes =
+    list.length > 0 ? list.map((part) => `${prefix}${vaultPatterns[part]}`) : [`${prefix}nothing-to-list`];
+  return new PolicyStatement({
+    actions: ['s3:ListBucket'],
+    resources: [bucketArn],
+    conditions: { StringLikeIfExists: { 's3:prefix': prefixes } },
+  });
+}
+
+/** The key serves only S3, and only for this bucket: with a bucket key the encryption context is the bucket's ARN. */
+export function keyStatement({ bucketArn, keyArn }: VaultPlace): PolicyStatement {
+  return new PolicyStatement({
+    actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    resources: [keyArn],
+    conditions: {
+      StringEquals: { 'kms:ViaService': `s3.${Aws.REGION}.amazonaws.com` },
+      StringLike: { 'kms:EncryptionContext:aws:s3:arn': [bucketArn, `${bucketArn}/*`] },
+    },
+  });
+}

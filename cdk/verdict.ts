@@ -1,0 +1,41 @@
+/** How a run ends: with the first error that occurred, if any, however much was put right after it. */
+
+import { Choice, Condition, Fail, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
+import type { Construct } from 'constructs';
+import { field, jsonata } from '#lib/workflow/contract.ts';
+import { HostNotReleased, LostRace } from '#lib/workflow/failures.ts';
+import { releaseHost } from '#lib/workflow/release-host.ts';
+
+/** An error output always has `Error`; `Cause` is left out by some of the service's own errors. */
+const CAUGHT = `{
+  'error': $states.errorOutput.Error,
+  'cause': $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : ''
+}`.replace(/\s+/g, ' ');
+
+/** Assignments for the three ways to the verdict. On each of them `$first` and `$point` have a value afterwards. */
+export const BACKED_UP = { first: { error: '', cause: '' }, point: '{% $states.result[0] %}' };
+export const NOT_BACKED_UP = { first: jsonata(CAUGHT), point: {} };
+/** release-host failed too: what failed before it stays the reason. */
+export const NOT_RELEASED = { first: jsonata(`$first.error = '' ? ${CAUGHT} : $first`) };
+
+/** After the last step of a run; its input is the answer of release-host, or that step's error. */
+export function verdict(scope: Construct): Choice {
+  const failed = Fail.jsonata(scope, 'failed', { error: '{% $first.error %}', cause: '{% $first.cause %}' });
+  const leftOnHost = Fail.jsonata(scope, 'host-not-released', {
+    error: HostNotReleased.failureName,
+    cause:
+      'The restore point is committed, but objects of the run are still on the host; the sweeper comes back for them',
+  });
+  return Choice.jsonata(scope, 'verdict')
+    .when(Condition.jsonata("{% $first.error != '' %}"), failed)
+    .when(Condition.jsonata(jsonata(`${field(releaseHost.output, 'left')} > 0`)), leftOnHost)
+    .otherwise(Succeed.jsonata(scope, 'succeeded', { outputs: '{% $point %}' }));
+}
+
+/** Ends the `backup` part of a run, so that the host is released and the verdict is not success. */
+export function lostRace(scope: Construct): Fail {
+  return Fail.jsonata(scope, 'lost-race', {
+    error: LostRace.failureName,
+    cause: 'Another run committed a point on this base first; the next run starts from that point',
+  });
+}

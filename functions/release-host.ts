@@ -1,0 +1,15 @@
+/** State release-host: takes everything off the host again, on success and on failure alike. */
+
+import { releaseHost } from '#lib/backup/release-host.ts';
+import { releaseHost as contract } from '#lib/workflow/release-host.ts';
+import { stepHandler } from './handler.ts';
+import { pools, systemClock, vaultStore } from './wiring.ts';
+
+export const handler = stepHandler(contract, (environment, scrubber) => {
+  const ports = {
+    store: vaultStore(environment),
+    pools: pools(environment, scrubber),
+    clock: systemClock,
+  };
+  return (input, { signal }) => releaseHost({ ...ports, signal }, input);
+});

@@ -1,0 +1,20 @@
+/** State snapshot-disks: brings the host to the point where its disks can be read. */
+
+import { snapshotDisks } from '#lib/backup/snapshot-disks.ts';
+import { stepFunctionsExecutions } from '#lib/executions/step-functions.ts';
+import { snapshotDisks as contract } from '#lib/workflow/snapshot-disks.ts';
+import { stepHandler } from './handler.ts';
+import { pools, randomness, systemClock, vaultStore } from './wiring.ts';
+
+export const handler = stepHandler(contract, (environment, scrubber) => {
+  const ports = {
+    store: vaultStore(environment),
+    pools: pools(environment, scrubber),
+    executions: stepFunctionsExecutions(),
+    clock: systemClock,
+    random: randomness,
+  };
+  const { STORAGE_CLASS: storageClass, READERS: readers } = environment;
+  return (input, { signal }) =>
+    snapshotDisks({ ...ports, signal }, { ...input, request: { storageClass, readers, ...input.request } });
+});

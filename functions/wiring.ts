@@ -1,0 +1,44 @@
+/** What a function's environment names, as the clients that the use cases are given. */
+
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pools } from '#lib/backup/host-access.ts';
+import type { Clock } from '#lib/clock.ts';
+import { secretsManagerCredentials } from '#lib/credentials/secrets-manager.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { s3Store } from '#lib/store/s3.ts';
+import type { PoolEntries } from '#lib/workflow/pools-environment.ts';
+import { poolsOf } from './pools.ts';
+import { prefixedStore } from './prefixed-store.ts';
+import type { Scrubber } from './scrubber.ts';
+
+/** The vault of the environment, by keys that know nothing of its prefix. */
+export function vaultStore(environment: { VAULT_BUCKET: string; VAULT_PREFIX: string }): ObjectStore {
+  return prefixedStore(s3Store({ bucket: environment.VAULT_BUCKET }), environment.VAULT_PREFIX);
+}
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  async sleep(durationMs, signal) {
+    try {
+      await delay(durationMs, undefined, { signal });
+    } catch (cause) {
+      // The timer rejects with an AbortError of its own; the clock promises the signal's reason.
+      signal?.throwIfAborted();
+      throw cause;
+    }
+  },
+};
+
+/** The pools of the environment; the scrubber learns every password that is read. */
+export function pools(environment: { POOLS: PoolEntries }, scrubber: Scrubber): Pools {
+  const read = secretsManagerCredentials();
+  return poolsOf(environment.POOLS, async (secretName, options) => {
+    const credential = await read(secretName, options);
+    scrubber.remember(credential.password);
+    return credential;
+  });
+}
+
+/** Unpredictable bytes: pack names must not collide, not even between attempts that do not know of each other. */
+export const randomness = (bytes: number): Buffer => randomBytes(bytes);
