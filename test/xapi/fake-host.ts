@@ -12,7 +12,7 @@ import { parseSha256 } from '#lib/units.ts';
 import { type LoginOptions, loginXapi } from '#lib/xapi/login.ts';
 import type { XapiHost } from '#lib/xapi/pinned-agent.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
-import { type Call, parseCall, refusal, success, untyped } from './fake-xml.ts';
+import { type Call, parseCall, refusal, success, untyped, type Wire } from './fake-xml.ts';
 
 export const PASSWORD = 'hunter2&<correct>horse';
 export const SESSION = 'OpaqueRef:5e551017-aaaa-bbbb-cccc-000000000001';
@@ -174,4 +174,13 @@ export async function failureOf(promise: Promise<unknown>): Promise<Error> {
     throw error;
   }
   throw new Error('expected a failure, and it succeeded');
+}
+
+/** A session with a host that answers each listed method with one value, and has forgotten the login. */
+export async function answering(answers: Record<string, Wire>): Promise<{ host: FakeHost; session: XapiSession }> {
+  const host = await startHost();
+  for (const [method, value] of Object.entries(answers)) host.answers.set(method, () => success(value));
+  const session = await openSession(host);
+  host.calls.length = 0;
+  return { host, session };
 }
