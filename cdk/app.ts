@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { PipelineStack } from './pipeline-stack.ts';
 import { readSettings } from './settings.ts';
 import { VaultStack } from './vault-stack.ts';

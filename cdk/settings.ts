@@ -1,7 +1,7 @@
 /** What an installation can choose: blockferry.json, checked before anything is synthesized. */
 
 import { readFileSync } from 'node:fs';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import { backupInput, DEFAULT_READERS, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
 import type { HostEntry, PoolEntries } from '#lib/workflow/pools-environment.ts';

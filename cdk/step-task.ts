@@ -5,7 +5,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { JitterType, type RetryProps, TaskInput, Timeout } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
-import type { z } from 'zod/mini';
+import type * as z from 'zod/mini';
 import { type PayloadOf, type StepContract, WHOLE_INPUT } from '#lib/workflow/contract.ts';
 import { StepOutOfTime } from '#lib/workflow/failures.ts';
 

@@ -1,7 +1,7 @@
 /** What every step does around its use case: parse, keep time, run, check the answer, log one line, let no secret out. */
 
 import { Logger } from '@aws-lambda-powertools/logger';
-import type { z } from 'zod/mini';
+import type * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import type { StepContract } from '#lib/workflow/contract.ts';
 import { InvalidConfiguration, InvalidInput, InvalidOutput, StepOutOfTime } from '#lib/workflow/failures.ts';

@@ -1,10 +1,21 @@
 /** The pools that a function's environment describes, as the use cases ask for them. */
 
 import { type PoolSettings, type Pools, UnknownPool } from '#lib/backup/host-access.ts';
-import type { CredentialReader } from '#lib/credentials/secrets-manager.ts';
+import { type CredentialReader, secretsManagerCredentials } from '#lib/credentials/secrets-manager.ts';
 import { parseSha256 } from '#lib/units.ts';
 import type { HostEntry, PoolEntries, PoolEntry } from '#lib/workflow/pools-environment.ts';
 import type { XapiHost } from '#lib/xapi/pinned-agent.ts';
+import type { Scrubber } from './scrubber.ts';
+
+/** The pools of the environment; the scrubber learns every password that is read. */
+export function pools(environment: { POOLS: PoolEntries }, scrubber: Scrubber): Pools {
+  const read = secretsManagerCredentials();
+  return poolsOf(environment.POOLS, async (secretName, options) => {
+    const credential = await read(secretName, options);
+    scrubber.remember(credential.password);
+    return credential;
+  });
+}
 
 /** A credential is read when a session has to be opened, not before: most calls go on with one that is open. */
 export function poolsOf(entries: PoolEntries, read: CredentialReader): Pools {

@@ -3,7 +3,8 @@
 import { releaseHost } from '#lib/backup/release-host.ts';
 import { releaseHost as contract } from '#lib/workflow/release-host.ts';
 import { stepHandler } from './handler.ts';
-import { pools, systemClock, vaultStore } from './wiring.ts';
+import { pools } from './pools.ts';
+import { systemClock, vaultStore } from './wiring.ts';
 
 export const handler = stepHandler(contract, (environment, scrubber) => {
   const ports = {

@@ -4,7 +4,8 @@ import { snapshotDisks } from '#lib/backup/snapshot-disks.ts';
 import { stepFunctionsExecutions } from '#lib/executions/step-functions.ts';
 import { snapshotDisks as contract } from '#lib/workflow/snapshot-disks.ts';
 import { stepHandler } from './handler.ts';
-import { pools, randomness, systemClock, vaultStore } from './wiring.ts';
+import { pools } from './pools.ts';
+import { randomness, systemClock, vaultStore } from './wiring.ts';
 
 export const handler = stepHandler(contract, (environment, scrubber) => {
   const ports = {

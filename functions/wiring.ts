@@ -2,15 +2,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pools } from '#lib/backup/host-access.ts';
 import type { Clock } from '#lib/clock.ts';
-import { secretsManagerCredentials } from '#lib/credentials/secrets-manager.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { s3Store } from '#lib/store/s3.ts';
-import type { PoolEntries } from '#lib/workflow/pools-environment.ts';
-import { poolsOf } from './pools.ts';
 import { prefixedStore } from './prefixed-store.ts';
-import type { Scrubber } from './scrubber.ts';
 
 /** The vault of the environment, by keys that know nothing of its prefix. */
 export function vaultStore(environment: { VAULT_BUCKET: string; VAULT_PREFIX: string }): ObjectStore {
@@ -29,16 +24,6 @@ export const systemClock: Clock = {
     }
   },
 };
-
-/** The pools of the environment; the scrubber learns every password that is read. */
-export function pools(environment: { POOLS: PoolEntries }, scrubber: Scrubber): Pools {
-  const read = secretsManagerCredentials();
-  return poolsOf(environment.POOLS, async (secretName, options) => {
-    const credential = await read(secretName, options);
-    scrubber.remember(credential.password);
-    return credential;
-  });
-}
 
 /** Unpredictable bytes: pack names must not collide, not even between attempts that do not know of each other. */
 export const randomness = (bytes: number): Buffer => randomBytes(bytes);

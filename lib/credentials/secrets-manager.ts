@@ -1,7 +1,7 @@
 /** The user name and password of a pool, as Secrets Manager keeps them. */
 
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Secret } from '#lib/secret.ts';
 import { CredentialDenied, CredentialMalformed, CredentialMissing, CredentialUnavailable } from './failures.ts';
 

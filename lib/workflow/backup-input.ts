@@ -1,6 +1,6 @@
 /** What starts a backup run of one VM: from a schedule, by hand, from the command line or from a fleet run. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { uuid } from './contract.ts';
 
 /** XenServer's NBD server accepts 16 connections per host and no more. */

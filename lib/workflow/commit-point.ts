@@ -1,6 +1,6 @@
 /** commit-point: receipts -> coverage check -> manifests -> ledger entries -> the VM's restore point. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
 import { count, runId, step, vaultEnvironment } from './contract.ts';
 

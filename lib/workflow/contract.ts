@@ -4,7 +4,7 @@
  * variable or a final failure in a retry list does not compile.
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { FailureClass } from '#lib/failure.ts';
 
 /** A failure that may pass by itself; only these can be listed for another try. */

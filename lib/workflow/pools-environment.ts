@@ -1,6 +1,6 @@
 /** How the host's steps are told of the pools: one environment variable that holds JSON, without any secret in it. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 
 /** Where a host is and which certificate it has to show. */
 const hostEntry = z.strictObject({

@@ -1,6 +1,6 @@
 /** read-shard: one shard from the host's NBD server into packs of the vault; called again until it is done. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { ExportRefused, HostBusy, NbdConnectionLost, NbdReadFailed } from '#lib/nbd/failures.ts';
 import { UploadLost, VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
 import { count, runId, step, uuid, vaultEnvironment } from './contract.ts';

@@ -1,6 +1,6 @@
 /** release-host: takes everything off the host again, on success and on failure alike. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { CredentialUnavailable } from '#lib/credentials/failures.ts';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
 import { runRequest } from './backup-input.ts';

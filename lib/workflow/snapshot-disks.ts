@@ -1,6 +1,6 @@
 /** snapshot-disks: brings the host to the point where its disks can be read, over as many calls as that takes. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { CredentialUnavailable } from '#lib/credentials/failures.ts';
 import { ExecutionLookupUnavailable } from '#lib/executions/failures.ts';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';

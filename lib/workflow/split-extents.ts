@@ -1,6 +1,6 @@
 /** split-extents: changed grains of all disks -> shards of equal work, one line each in shards.jsonl. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
 import { HOST_CONNECTION_LIMIT } from './backup-input.ts';
 import { count, runId, step, vaultEnvironment } from './contract.ts';

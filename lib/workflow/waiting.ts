@@ -1,6 +1,6 @@
 /** What a step answers that has to look again later, because the host is still at work. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 
 /** Longest wait between two looks at a host task: long enough to cost little, short enough not to idle. */
 export const MAX_WAIT_SECONDS = 60;
