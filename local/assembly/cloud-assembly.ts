@@ -122,7 +122,8 @@ class AssemblyReader {
         .filter(([, resource]) => resource.type === type)
         .map(([logicalId, { properties }]) => {
           const resource = this.#resourceOf(stack, logicalId);
-          const parsed = schema.safeParse(this.#resolver.resolve(only(properties, Object.keys(schema.shape)), stack));
+          const resolved = this.#resolver.resolve(only(properties, Object.keys(schema.shape)), stack);
+          const parsed = schema.safeParse(resolved, { error: z.locales.en().localeError });
           if (parsed.success) return { properties: parsed.data, resource };
           throw new UnreadableAssembly(`${resource.constructPath} (${type}):\n${z.prettifyError(parsed.error)}`);
         }),

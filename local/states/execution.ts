@@ -6,7 +6,7 @@ import { runBlock } from './interpreter.ts';
 import { MAX_PAYLOAD_BYTES } from './limits.ts';
 import type { WorkflowPorts } from './ports.ts';
 import { limitBytes, RUNTIME, StateFailed, TIMEOUT, WorkHalted } from './state-failed.ts';
-import { type ChildEnd, type ChildStarter, type Run, unlessHalted } from './visit.ts';
+import type { ChildEnd, ChildStarter, Run } from './visit.ts';
 
 export interface ExecutionSettings {
   readonly arn: string;
@@ -120,34 +120,37 @@ export class Execution implements ChildEnd {
     this.#resolveFinished();
   }
 
+  /** However it is halted, every branch has come to its end before this returns: no event follows the last one. */
   async #endOfStates(): Promise<End> {
     const { definition, input } = this.#settings;
-    const states = new AbortController();
-    const signal = AbortSignal.any([this.#halt.signal, states.signal]);
+    const ended = new AbortController();
+    const { signal } = this.#halt;
+    const expiry = this.#expire(ended.signal);
     try {
       this.#history.add(ENDING_EVENTS.RUNNING, { input });
       limitBytes(input, 'the input of the execution', MAX_PAYLOAD_BYTES);
       const frame = { run: this.#asRun(), scope: { variables: new Map(), outer: undefined }, signal, item: undefined };
-      const output = await Promise.race([
-        runBlock(definition, input, frame),
-        unlessHalted(this.#expire(states.signal), this.#halt.signal),
-      ]);
-      return { status: 'SUCCEEDED', output };
+      return { status: 'SUCCEEDED', output: await runBlock(definition, input, frame) };
     } catch (error) {
-      return endBy(error);
+      return endBy(signal.aborted ? signal.reason : error);
     } finally {
-      states.abort(new WorkHalted('the execution ended'));
+      ended.abort(new WorkHalted('the execution ended'));
+      await expiry;
     }
   }
 
-  /** Halts the execution at the machine's TimeoutSeconds; without one it only waits for the end. */
-  async #expire(ended: AbortSignal): Promise<never> {
+  /** Halts the execution at the machine's TimeoutSeconds, unless it ends before. */
+  async #expire(ended: AbortSignal): Promise<void> {
     const { TimeoutSeconds } = this.#settings.definition;
-    if (TimeoutSeconds === undefined) return Promise.withResolvers<never>().promise;
-    await this.#settings.ports.clock.sleep(TimeoutSeconds * 1000, ended);
+    if (TimeoutSeconds === undefined) return;
+    try {
+      await this.#settings.ports.clock.sleep(TimeoutSeconds * 1000, ended);
+    } catch (error) {
+      if (ended.aborted) return;
+      throw error;
+    }
     const cause = `the execution did not end within ${TimeoutSeconds} s`;
     this.#halt.abort(new ExecutionHalted({ status: 'TIMED_OUT', error: TIMEOUT, cause }));
-    throw this.#halt.signal.reason;
   }
 
   #asRun(): Run {

@@ -19,6 +19,6 @@ export const MAX_NAME_CHARACTERS = 80;
 /** The service allows a million open executions; a machine that starts itself should end a laptop's patience earlier. */
 export const MAX_OPEN_EXECUTIONS = 20_000;
 /** Ours, not the service's: an expression that runs longer than this is taken for endless. */
-export const MAX_EXPRESSION_MS = 5_000;
+export const MAX_EXPRESSION_MS = 2_000;
 /** Ours: nesting of calls inside one expression. */
 export const MAX_EXPRESSION_DEPTH = 1_000;

@@ -24,7 +24,7 @@ const startParameters = z.strictObject({
 });
 
 function parseParameters<Schema extends z.ZodMiniType>(schema: Schema, parameters: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(parameters);
+  const parsed = schema.safeParse(parameters, { error: z.locales.en().localeError });
   if (parsed.success) return parsed.data;
   throw new StateFailed({
     error: RUNTIME,

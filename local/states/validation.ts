@@ -19,6 +19,8 @@ export class InvalidDefinition extends Failure {
 
 /** The language service reports hints as well; this is its number for an error. */
 const SEVERITY_ERROR = 1;
+/** zod/mini brings no texts of its own; without these every complaint reads "Invalid input". */
+const readableError = z.locales.en().localeError;
 const languageService = languageServices.getLanguageService({});
 
 async function languageServiceErrors(definition: unknown): Promise<string[]> {
@@ -72,7 +74,7 @@ function scopeErrors(block: StatesBlock, outer: ReadonlySet<string>): string[] {
 
 /** The definition as typed states. Throws InvalidDefinition with every complaint of every validator. */
 export async function validateDefinition(definition: unknown): Promise<MachineDefinition> {
-  const parsed = machineDefinition.safeParse(definition);
+  const parsed = machineDefinition.safeParse(definition, { error: readableError });
   if (!parsed.success) {
     throw new InvalidDefinition(`the definition does not run here:\n${z.prettifyError(parsed.error)}`);
   }

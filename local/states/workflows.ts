@@ -6,9 +6,9 @@ import { Execution, type ExecutionSettings } from './execution.ts';
 import type { HistoryEvent } from './history.ts';
 import { MAX_NAME_CHARACTERS, MAX_OPEN_EXECUTIONS } from './limits.ts';
 import type { WorkflowPorts } from './ports.ts';
-import { StateFailed } from './state-failed.ts';
+import { StateFailed, WorkHalted } from './state-failed.ts';
 import { validateDefinition } from './validation.ts';
-import type { ChildEnd, ChildStarter, MachineChild, MapChild } from './visit.ts';
+import { type ChildEnd, type ChildStarter, type MachineChild, type MapChild, stopIfHalted } from './visit.ts';
 
 export interface StateMachine {
   /** `arn:<partition>:states:<region>:<account>:stateMachine:<name>` */
@@ -149,7 +149,7 @@ export class Workflows {
             signal,
           );
         } catch (cause) {
-          if (!(cause instanceof Failure) || cause instanceof StateFailed) throw cause;
+          if (!(cause instanceof Failure) || cause instanceof StateFailed || cause instanceof WorkHalted) throw cause;
           throw new StateFailed(
             { error: `StepFunctions.${cause.name}Exception`, explanation: cause.message },
             { cause },
@@ -172,5 +172,6 @@ async function endOf(child: Execution, signal: AbortSignal): Promise<ChildEnd> {
   } finally {
     signal.removeEventListener('abort', stop);
   }
+  stopIfHalted(signal);
   return child;
 }

@@ -77,15 +77,17 @@ export class Bench {
   /** What $random and jitter draw, in turn; 0.5 when there is nothing left. */
   readonly fractions: number[] = [];
   readonly payloads: unknown[] = [];
+  waitFactor = 1;
   #uuids = 0;
 
   workflows(definitions: Record<string, object>): Workflows {
     const machines = Object.entries(definitions).map(([name, definition]) => ({
       arn: MACHINE_ARN.replace(/test$/, name),
-      definition: { QueryLanguage: 'JSONata', ...definition },
+      definition: JSON.parse(JSON.stringify({ QueryLanguage: 'JSONata', ...definition })),
     }));
     return new Workflows(machines, {
       clock: this.clock,
+      waitFactor: this.waitFactor,
       randomness: {
         fraction: () => this.fractions.shift() ?? 0.5,
         uuid: () => {
