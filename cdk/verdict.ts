@@ -13,7 +13,7 @@ const CAUGHT = `{
 }`.replace(/\s+/g, ' ');
 
 /** Assignments for the three ways to the verdict. On each of them `$first` and `$point` have a value afterwards. */
-export const BACKED_UP = { first: { error: '', cause: '' }, point: '{% $states.result[0] %}' };
+export const BACKED_UP = { first: jsonata("{ 'error': '', 'cause': '' }"), point: '{% $states.result[0] %}' };
 export const NOT_BACKED_UP = { first: jsonata(CAUGHT), point: {} };
 /** release-host failed too: what failed before it stays the reason. */
 export const NOT_RELEASED = { first: jsonata(`$first.error = '' ? ${CAUGHT} : $first`) };

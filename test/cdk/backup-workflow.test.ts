@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { Failure } from '#lib/failure.ts';
+import { validateDefinition } from '#local/states/validation.ts';
+import { Bench, fails } from '../local/states/bench.ts';
+import { STEPS, synthesize } from './installation.ts';
+
+interface StateOf {
+  readonly Type: string;
+  readonly Retry?: readonly { ErrorEquals: readonly string[]; JitterStrategy?: string; MaxDelaySeconds?: number }[];
+  readonly Catch?: readonly { ErrorEquals: readonly string[]; Next: string }[];
+  readonly Branches?: readonly BlockOf[];
+  readonly ItemProcessor?: BlockOf;
+}
+interface BlockOf {
+  readonly States: Readonly<Record<string, StateOf>>;
+}
+
+const { definition } = synthesize();
+
+function statesOf(block: BlockOf): [string, StateOf][] {
+  return Object.entries(block.States).flatMap(([name, state]) => [
+    [name, state] as [string, StateOf],
+    ...[...(state.Branches ?? []), ...(state.ItemProcessor ? [state.ItemProcessor] : [])].flatMap(statesOf),
+  ]);
+}
+const states = statesOf(definition as unknown as BlockOf);
+
+/** Names of all failures of the project, as the classes in the failures.ts files declare them. */
+async function failureNames(): Promise<Set<string>> {
+  const lib = new URL('../../lib/', import.meta.url);
+  const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('failures.ts'));
+  const names = new Set<string>();
+  for (const file of files) {
+    for (const exported of Object.values(await import(new URL(file, lib).href))) {
+      if (typeof exported === 'function' && exported.prototype instanceof Failure) {
+        names.add((exported as unknown as typeof Failure).failureName);
+      }
+    }
+  }
+  return names;
+}
+
+test('both public validators accept the definition', async () => {
+  await validateDefinition(definition);
+});
+
+test('every error that is tried again is a failure of ours or one that AWS names', async () => {
+  const ours = await failureNames();
+  const theirs = /^(Lambda|Sandbox|Runtime|States)\.\w+$/;
+  const retried = states.flatMap(([, { Retry = [] }]) => Retry.flatMap(({ ErrorEquals }) => ErrorEquals));
+  assert.ok(retried.includes('HostBusy'));
+  assert.deepEqual(
+    retried.filter((name) => !ours.has(name) && !theirs.test(name)),
+    [],
+  );
+});
+
+test('nothing is tried again by a wildcard, without jitter or without an upper bound of the pause', () => {
+  for (const [name, { Retry = [] }] of states) {
+    for (const { ErrorEquals, JitterStrategy, MaxDelaySeconds } of Retry) {
+      assert.ok(!ErrorEquals.some((error) => error === 'States.ALL' || error === 'States.TaskFailed'), name);
+      assert.equal(JitterStrategy, 'FULL', name);
+      assert.ok(MaxDelaySeconds !== undefined && MaxDelaySeconds <= 300, name);
+    }
+  }
+});
+
+test('no state mentions a session, an export name, a password or an opaque reference', () => {
+  assert.doesNotMatch(JSON.stringify(definition), /session_id|sessionRef|export_?name|password|OpaqueRef/i);
+});
+
+test('the readers write their results to the vault, for which a feature flag is needed', () => {
+  const map = states.find(([name]) => name === 'read-shards')?.[1];
+  assert.ok(map !== undefined && 'ResultWriter' in map);
+});
+
+/** Steps of a run that goes well; a test replaces what shall go wrong. */
+function bench(answers: Partial<Record<(typeof STEPS)[number], (payload: any, call: number) => unknown>> = {}): {
+  bench: Bench;
+  calls: string[];
+  run: () => ReturnType<Bench['run']>;
+} {
+  const place = new Bench();
+  const runId = '0123456789abcdef';
+  const shard = (index: number) => ({ runId, shard: index, disk: 'd', firstGrain: 0, endGrain: 9, plannedGrains: 9 });
+  const well: typeof answers = {
+    'snapshot-disks': () => ({ ready: true, runId, disks: 1, readers: 2 }),
+    'split-extents': () => ({
+      runId,
+      shards: 2,
+      shardsKey: 'shards.jsonl',
+      resultsPrefix: 'results',
+      readers: 2,
+      plannedBytes: 9,
+    }),
+    'read-shard': (item) => ({ ...item, done: true, parts: 1 }),
+    'commit-point': () => ({ runId, outcome: 'committed', point: 'vms/point.json', storedBytes: 5 }),
+    'release-host': () => ({ released: true, runId, removed: 1, left: 0 }),
+  };
+  const calls: string[] = [];
+  for (const step of STEPS) {
+    const answer = answers[step] ?? well[step];
+    place.functions.set(step, (payload) => {
+      calls.push(step);
+      return answer?.(payload, calls.filter((each) => each === step).length);
+    });
+  }
+  const lines = [shard(0), shard(1)].map((line) => JSON.stringify(line)).join('\n');
+  place.objects.set('vault/shards.jsonl', Buffer.from(lines));
+  return { bench: place, calls, run: () => place.run(definition, { vm: 'a' }) };
+}
+
+const failing = (name: string) => () => {
+  throw fails(name, 'what happened');
+};
+
+test('a run that goes well ends with its restore point and releases the host once', async () => {
+  const { calls, run } = bench();
+  const { status, output } = await run();
+  assert.equal(status, 'SUCCEEDED');
+  assert.equal((output as { point: string }).point, 'vms/point.json');
+  assert.deepEqual(calls, [
+    'snapshot-disks',
+    'split-extents',
+    'read-shard',
+    'read-shard',
+    'commit-point',
+    'release-host',
+  ]);
+});
+
+test('the host steps are told the execution, its start and the request, and nothing else', async () => {
+  const { bench: place, run } = bench();
+  const { executionArn } = await run();
+  const [first] = place.payloads as Record<string, unknown>[];
+  assert.deepEqual(Object.keys(first ?? {}).sort(), ['execution', 'request', 'started']);
+  assert.equal(first?.['execution'], executionArn);
+  assert.deepEqual(first?.['request'], { vm: 'a' });
+  assert.deepEqual(place.payloads.at(-1), first);
+});
+
+test('while the host is not ready the step waits as long as it asks for and is called again', async () => {
+  const {
+    bench: place,
+    calls,
+    run,
+  } = bench({
+    'snapshot-disks': (_, call) =>
+      call < 3
+        ? { ready: false, runId: 'r', waitSeconds: 17, waitingFor: 'a snapshot' }
+        : { ready: true, runId: '0123456789abcdef', disks: 1, readers: 1 },
+  });
+  assert.equal((await run()).status, 'SUCCEEDED');
+  assert.equal(calls.filter((step) => step === 'snapshot-disks').length, 3);
+  assert.equal(place.clock.sleepsMs.filter((pause) => pause === 17_000).length, 2);
+});
+
+test('without any shard the point is committed and no reader is started', async () => {
+  const { calls, run } = bench({
+    'split-extents': () => ({
+      runId: 'r',
+      shards: 0,
+      shardsKey: 'k',
+      resultsPrefix: 'p',
+      readers: 1,
+      plannedBytes: 0,
+    }),
+  });
+  assert.equal((await run()).status, 'SUCCEEDED');
+  assert.deepEqual(calls, ['snapshot-disks', 'split-extents', 'commit-point', 'release-host']);
+});
+
+test('a shard with work left is read on with its own answer as the input', async () => {
+  const seen: unknown[] = [];
+  const { run } = bench({
+    'read-shard': (item, call) => {
+      seen.push(item);
+      return { ...item, done: call > 2, parts: call };
+    },
+  });
+  assert.equal((await run()).status, 'SUCCEEDED');
+  assert.equal(seen.length, 4);
+  assert.ok(seen.some((item) => (item as { parts?: number }).parts !== undefined));
+});
+
+test('a shard that never gets done ends the run instead of being read for ever', async () => {
+  const { calls, run } = bench({
+    'read-shard': (item) => ({ ...item, done: false, parts: (item.parts ?? 0) + 1 }),
+  });
+  assert.equal((await run()).status, 'FAILED');
+  assert.ok(calls.filter((step) => step === 'read-shard').length <= 128);
+  assert.equal(calls.at(-1), 'release-host');
+});
+
+for (const step of ['snapshot-disks', 'split-extents', 'read-shard', 'commit-point'] as const) {
+  test(`an error of ${step} ends the run as failed, after the host was released`, async () => {
+    const { calls, run } = bench({ [step]: failing('RoleInsufficient') });
+    const { status, error, cause } = await run();
+    assert.equal(status, 'FAILED');
+    assert.equal(calls.at(-1), 'release-host');
+    // What a distributed map makes of its children's errors is its own error; theirs is in the map run.
+    assert.equal(error, step === 'read-shard' ? 'States.ExceedToleratedFailureThreshold' : 'RoleInsufficient');
+    assert.ok(cause !== '');
+  });
+}
+
+test('a final error is not tried again, one that may pass is', async () => {
+  const final = bench({ 'split-extents': failing('VaultAccessDenied') });
+  await final.run();
+  assert.equal(final.calls.filter((step) => step === 'split-extents').length, 1);
+  const passing = bench({
+    'commit-point': (_, call) => {
+      if (call < 3) throw fails('VaultUnavailable');
+      return { runId: 'r', outcome: 'already-committed', point: 'p', storedBytes: 0 };
+    },
+  });
+  assert.equal((await passing.run()).status, 'SUCCEEDED');
+  assert.equal(passing.calls.filter((step) => step === 'commit-point').length, 3);
+});
+
+test('a reader that finds the host full comes back for more than ten minutes', async () => {
+  const { bench: place, calls, run } = bench({ 'read-shard': failing('HostBusy') });
+  place.fractions.push(...Array.from({ length: 100 }, () => 0.999));
+  assert.equal((await run()).status, 'FAILED');
+  assert.ok(calls.filter((step) => step === 'read-shard').length >= 11);
+  assert.ok(place.clock.sleepsMs.filter((pause) => pause > 29_000).length >= 10);
+});
+
+test('a lost race releases the host and is not a success', async () => {
+  const { calls, run } = bench({
+    'commit-point': () => ({ runId: 'r', outcome: 'lost-race', point: '', storedBytes: 5 }),
+  });
+  const { status, error } = await run();
+  assert.deepEqual([status, error, calls.at(-1)], ['FAILED', 'LostRace', 'release-host']);
+});
+
+test('a release that fails after a committed point is not a success', async () => {
+  const { status, error } = await bench({ 'release-host': failing('RoleInsufficient') }).run();
+  assert.deepEqual([status, error], ['FAILED', 'RoleInsufficient']);
+});
+
+test('a release that fails after another error does not hide that error', async () => {
+  const { status, error } = await bench({
+    'commit-point': failing('CoverageIncomplete'),
+    'release-host': failing('RoleInsufficient'),
+  }).run();
+  assert.deepEqual([status, error], ['FAILED', 'CoverageIncomplete']);
+});
+
+test('objects left on the host are not a success, although the point is committed', async () => {
+  const { status, error } = await bench({
+    'release-host': () => ({ released: true, runId: 'r', removed: 0, left: 1 }),
+  }).run();
+  assert.deepEqual([status, error], ['FAILED', 'HostNotReleased']);
+});

@@ -1,0 +1,70 @@
+/** An installation synthesized in memory, without bundling, with its references replaced by readable names. */
+
+import { readFileSync } from 'node:fs';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { PipelineStack } from '#cdk/pipeline-stack.ts';
+import { parseSettings, type Settings } from '#cdk/settings.ts';
+import { VaultStack } from '#cdk/vault-stack.ts';
+
+export const FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:';
+export const STEPS = ['snapshot-disks', 'split-extents', 'read-shard', 'commit-point', 'release-host'] as const;
+
+const projectFile = (path: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
+
+export function testSettings(changes: Record<string, unknown> = {}): Settings {
+  return parseSettings({ ...(projectFile('test/cdk/settings.json') as object), ...changes }, 'the test settings');
+}
+
+export interface Installation {
+  readonly vault: Template;
+  readonly pipeline: Template;
+  /** The backup workflow; functions are named by FUNCTION_ARN and their step, the vault's bucket is `vault`. */
+  readonly definition: Record<string, unknown>;
+}
+
+export function synthesize(settings: Settings = testSettings()): Installation {
+  const { context } = projectFile('cdk.json') as { context: Record<string, unknown> };
+  const app = new App({ context: { ...context, 'aws:cdk:bundling-stacks': [] }, analyticsReporting: false });
+  const vault = new VaultStack(app, 'vault', { vault: settings.vault });
+  const pipeline = new PipelineStack(app, 'pipeline', { settings, bucket: vault.bucket, key: vault.key });
+  const template = Template.fromStack(pipeline);
+  const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine'));
+  return {
+    vault: Template.fromStack(vault),
+    pipeline: template,
+    definition: JSON.parse(resolved(machine?.['Properties'].DefinitionString)),
+  };
+}
+
+const PSEUDO: Record<string, string> = {
+  'AWS::Partition': 'aws',
+  'AWS::Region': 'us-east-1',
+  'AWS::AccountId': '123456789012',
+};
+
+/** Text of a value with intrinsic functions: joined, references by the names a reader knows. */
+export function resolved(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const [[intrinsic, argument] = []] = Object.entries(value as Record<string, any>);
+  switch (intrinsic) {
+    case 'Fn::Join':
+      return argument[1].map(resolved).join(argument[0]);
+    case 'Ref':
+      return PSEUDO[argument] ?? `REF:${argument.replace(/[0-9A-F]{8}$/, '')}`;
+    case 'Fn::GetAtt':
+      return attribute(argument[0]);
+    case 'Fn::GetStackOutput':
+      if (argument.OutputName.includes('FnGetAttKey')) return 'arn:aws:kms:us-east-1:123456789012:key/vault';
+      return argument.OutputName.includes('FnGetAttBucket') ? 'arn:aws:s3:::vault' : 'vault';
+    default:
+      throw new Error(`cannot resolve ${JSON.stringify(value)}`);
+  }
+}
+
+function attribute(logicalId: string): string {
+  const step = STEPS.find((name) => logicalId.startsWith(name.replaceAll('-', '')));
+  if (step !== undefined) return logicalId.includes('Log') ? `LOG:${step}` : `${FUNCTION_ARN}${step}`;
+  return logicalId;
+}
