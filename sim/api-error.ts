@@ -4,8 +4,8 @@ export class ApiError extends Error {
   readonly code: string;
   readonly params: readonly string[];
 
-  constructor(code: string, params: readonly string[] = []) {
-    super([code, ...params].join(' '));
+  constructor(code: string, params: readonly string[] = [], options: { cause?: unknown } = {}) {
+    super([code, ...params].join(' '), options);
     this.name = 'ApiError';
     this.code = code;
     this.params = params;
@@ -20,5 +20,9 @@ export function backendFailure(code: number, text: string, opterr: string): ApiE
 /** What a caller sees when the simulator itself, not the simulated host, goes wrong. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
-  return new ApiError('INTERNAL_ERROR', [error instanceof Error ? (error.stack ?? error.message) : String(error)]);
+  return new ApiError('INTERNAL_ERROR', [textOf(error)], { cause: error });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -17,6 +17,9 @@ import { promisify } from 'node:util';
 export const GRAIN_BYTES = 65_536;
 
 const HOLE = 0;
+const SCANNED_BYTES = 1_048_576;
+const SCANNED_ZEROS = Buffer.alloc(SCANNED_BYTES);
+const ZERO_GRAIN = SCANNED_ZEROS.subarray(0, GRAIN_BYTES);
 const readAt = promisify(read);
 
 interface Layer {
@@ -42,10 +45,10 @@ export class DiskStore {
     return new DiskImage(this, sizeBytes);
   }
 
-  /** A disk over a raw image file, which is only ever read. */
-  overFile(path: string, sizeBytes: number): DiskImage {
+  /** A disk over a raw image file, which is only ever read. It is read once here, to know where it holds zeros. */
+  async overFile(path: string, sizeBytes: number): Promise<DiskImage> {
     const image = new DiskImage(this, sizeBytes);
-    image.adopt(this.#add({ descriptor: openSync(path, 'r'), path, temporary: false }));
+    await image.adopt(this.#add({ descriptor: openSync(path, 'r'), path, temporary: false }));
     return image;
   }
 
@@ -95,6 +98,8 @@ export class DiskImage {
   #owners: Uint32Array;
   #sizeBytes: number;
   #top: Layer | undefined;
+  /** Kept while writing, because counting the owners of a disk of TiBs takes too long for a getter. */
+  #allocatedGrains = 0;
 
   constructor(store: DiskStore, sizeBytes: number) {
     this.#store = store;
@@ -108,21 +113,29 @@ export class DiskImage {
 
   /** Bytes of grains that some layer holds: what the disk takes on the storage, snapshots not counted apart. */
   get allocatedBytes(): number {
-    let grains = 0;
-    for (const owner of this.#owners) if (owner !== HOLE) grains += 1;
-    return grains * GRAIN_BYTES;
+    return this.#allocatedGrains * GRAIN_BYTES;
   }
 
-  /** Lets one layer own the whole disk. */
-  adopt(layer: Layer): void {
+  /** Lets one layer own every grain for which it holds anything but zeros. */
+  async adopt(layer: Layer): Promise<void> {
     this.#keep(layer);
-    this.#owners.fill(layer.id);
+    const piece = Buffer.allocUnsafe(SCANNED_BYTES);
+    for (let at = 0; at < this.#sizeBytes; at += SCANNED_BYTES) {
+      await fill(layer, piece, at);
+      if (piece.equals(SCANNED_ZEROS)) continue;
+      for (let grain = 0; grain < SCANNED_BYTES / GRAIN_BYTES; grain += 1) {
+        const bytes = piece.subarray(grain * GRAIN_BYTES, (grain + 1) * GRAIN_BYTES);
+        const first = at / GRAIN_BYTES + grain;
+        if (!bytes.equals(ZERO_GRAIN)) this.#own(layer, { first, last: first });
+      }
+    }
   }
 
   /** An immutable image of the present content, without copying data. */
   freeze(): DiskImage {
     const frozen = new DiskImage(this.#store, this.#sizeBytes);
     frozen.#owners = Uint32Array.from(this.#owners);
+    frozen.#allocatedGrains = this.#allocatedGrains;
     for (const layer of this.#layers.values()) frozen.#keep(layer);
     this.#top = undefined;
     return frozen;
@@ -131,6 +144,10 @@ export class DiskImage {
   /** True where a hole or the same layer answers for a grain in both images; then the content is equal for certain. */
   sharesGrain(other: DiskImage, grain: number): boolean {
     return this.ownerOf(grain) === other.ownerOf(grain);
+  }
+
+  isHole(grain: number): boolean {
+    return this.ownerOf(grain) === HOLE;
   }
 
   ownerOf(grain: number): number {
@@ -167,7 +184,7 @@ export class DiskImage {
     for (let written = 0; written < bytes.length; ) {
       written += writeSync(top.descriptor, bytes, written, bytes.length - written, offsetBytes + written);
     }
-    this.#owners.fill(top.id, firstGrain, lastGrain + 1);
+    this.#own(top, { first: firstGrain, last: lastGrain });
   }
 
   resize(sizeBytes: number): void {
@@ -175,6 +192,7 @@ export class DiskImage {
     owners.set(this.#owners.subarray(0, owners.length));
     this.#owners = owners;
     this.#sizeBytes = sizeBytes;
+    this.#allocatedGrains = owners.reduce((grains, owner) => (owner === HOLE ? grains : grains + 1), 0);
   }
 
   /** Gives up the data; files that no other image uses are removed. */
@@ -182,7 +200,15 @@ export class DiskImage {
     for (const layer of this.#layers.values()) this.#store.release(layer);
     this.#layers.clear();
     this.#owners.fill(HOLE);
+    this.#allocatedGrains = 0;
     this.#top = undefined;
+  }
+
+  #own(layer: Layer, { first, last }: { first: number; last: number }): void {
+    for (let grain = first; grain <= last && grain < this.#owners.length; grain += 1) {
+      if (this.#owners[grain] === HOLE) this.#allocatedGrains += 1;
+      this.#owners[grain] = layer.id;
+    }
   }
 
   #keep(layer: Layer): void {

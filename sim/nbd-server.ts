@@ -93,9 +93,10 @@ export class NbdServer {
       await send(socket, exportReply(attached.sizeBytes));
       await transmit(this.#world, { socket, reader, attached });
     } finally {
-      socket.end();
-      // The slot stays taken until the control domain has let go of the disk.
+      // The daemon closes the connection and frees its slot only after it has unplugged and destroyed the VBD. So even
+      // after DISC or an error reply, the client sees the end of the stream seconds later, and then the disk is free.
       await detachExport(this.#world, attached);
+      socket.end();
     }
   }
 }

@@ -33,6 +33,8 @@ export const poolMethods: Methods = {
       return VOID;
     },
   },
+  'PBD.plug': { params: ['self'], role: 'pool-operator', run: (call) => attachStorage(call, true) },
+  'PBD.unplug': { params: ['self'], role: 'pool-operator', run: (call) => attachStorage(call, false) },
   'message.destroy': {
     params: ['self'],
     role: 'pool-operator',
@@ -42,6 +44,11 @@ export const poolMethods: Methods = {
     },
   },
 };
+
+function attachStorage({ world, args }: Call, currently_attached: boolean): Value {
+  world.db.PBD.update(args.ref(0, world.db.PBD), { currently_attached });
+  return VOID;
+}
 
 /** Secure and insecure NBD cannot coexist anywhere in the pool, not even on different networks. */
 function addPurpose({ world, args }: Call): Value {

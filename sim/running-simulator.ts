@@ -2,7 +2,9 @@
 
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { stopTracking } from './cbt-calls.ts';
 import type { Ref } from './database.ts';
+import { moveDisk, replaceBySnapshot, revertInPlace } from './disk-moves.ts';
 import type { Faults } from './faults.ts';
 import { crashLogs, guestWrite, writeDifferences } from './guest.ts';
 import type { NbdServer } from './nbd-server.ts';
@@ -168,6 +170,27 @@ export class Simulator {
     if (restart) for (const vm of running) powerOn(this.world, vm, this.#coordinator);
   }
 
+  /**
+   * Puts a snapshot's content back. The classic way answers the uuid of a new disk without tracking; with `keepUuid`
+   * the disk stays the same and only its log starts anew.
+   */
+  revert(vdiUuid: string, snapshotUuid: string, { keepUuid = false } = {}): string {
+    const live = this.#vdi(vdiUuid);
+    const snapshot = this.#vdi(snapshotUuid);
+    if (keepUuid) revertInPlace(this.world, live, snapshot);
+    const reverted = keepUuid ? live : replaceBySnapshot(this.world, live, snapshot);
+    return this.world.db.VDI.get(reverted).uuid;
+  }
+
+  /** Moves a disk to another storage repository, switching tracking off first as other tools do; answers its new uuid. */
+  migrate(vdiUuid: string, srName: string): string {
+    const vdi = this.#vdi(vdiUuid);
+    const [sr] = this.world.db.SR.where((row) => row.name_label === srName);
+    if (sr === undefined) throw new Error(`there is no storage repository ${srName}`);
+    stopTracking(this.world, vdi);
+    return this.world.db.VDI.get(moveDisk(this.world, vdi, sr)).uuid;
+  }
+
   /** Ends every session without a word, as a day of silence does. */
   expireSessions(): void {
     for (const session of this.world.db.session.refs()) endSession(this.world, session);
@@ -203,7 +226,7 @@ export class Simulator {
     const contentBytes = disk.file === undefined ? (disk.bytes?.length ?? 0) : (await stat(disk.file)).size;
     const sizeBytes = Math.max(contentBytes, disk.sizeBytes ?? 0);
     const vdi = addDisk(this.world, { sr, name: disk.name ?? defaultName, type: disk.type ?? 'user', sizeBytes });
-    if (disk.file !== undefined) images.set(vdi, store.overFile(disk.file, sizeBytes));
+    if (disk.file !== undefined) images.set(vdi, await store.overFile(disk.file, sizeBytes));
     else if (disk.bytes) imageOf(this.world, vdi).write(0, disk.bytes);
     return vdi;
   }

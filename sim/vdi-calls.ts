@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiError } from './api-error.ts';
 import type { Ref } from './database.ts';
+import { duplicate, moveDisk, removeDisk } from './disk-moves.ts';
 import type { Call, Methods } from './method.ts';
 import { nbdInfo } from './nbd-info.ts';
 import { onStorage } from './storage-lock.ts';
@@ -24,6 +25,7 @@ export const vdiMethods: Methods = {
     role: 'vm-admin',
     run: copy,
   },
+  'VDI.pool_migrate': { params: ['vdi', 'sr', 'options'], role: 'vm-power-admin', run: poolMigrate },
   'VDI.resize': { params: ['vdi', 'size'], role: 'vm-admin', run: resize },
   'VDI.get_nbd_info': { params: ['self'], role: 'vm-admin', syncOnly: true, since73: true, run: nbdInfo },
 };
@@ -143,17 +145,6 @@ function destroy(call: Call): Promise<Value> {
   });
 }
 
-/** Removes a disk, its data, its log and the VBD records that name it. */
-export function removeDisk(world: World, vdi: Ref): void {
-  const { VDI, VBD } = world.db;
-  world.cbt.remove(VDI.get(vdi).uuid);
-  world.images.get(vdi)?.drop();
-  world.images.delete(vdi);
-  for (const vbd of VBD.where((row) => row.VDI === vdi)) VBD.delete(vbd);
-  for (const snapshot of VDI.where((row) => row.snapshot_of === vdi)) VDI.update(snapshot, { snapshot_of: NULL_REF });
-  VDI.delete(vdi);
-}
-
 function clone(call: Call): Promise<Value> {
   const { world, args } = call;
   const vdi = args.ref(0, world.db.VDI);
@@ -169,23 +160,11 @@ function copy(call: Call): Promise<Value> {
   return onStorage(call, { sr, operation: 'vdi_create' }, () => duplicate(world, vdi, sr));
 }
 
-/** A writable disk of the same content: new identity, change tracking off. */
-export function duplicate(world: World, vdi: Ref, sr: Ref): Ref {
-  const source = world.db.VDI.get(vdi);
-  const uuid = randomUUID();
-  const ref = world.db.VDI.create({
-    ...source,
-    uuid,
-    location: uuid,
-    SR: sr,
-    is_a_snapshot: false,
-    snapshot_of: NULL_REF,
-    snapshot_time: new Date(0),
-    read_only: false,
-    cbt_enabled: false,
-  });
-  world.images.set(ref, imageOf(world, vdi).freeze());
-  return ref;
+function poolMigrate(call: Call): Promise<Value> {
+  const { world, args } = call;
+  const vdi = args.ref(0, world.db.VDI);
+  const sr = args.ref(1, world.db.SR);
+  return onStorage(call, { sr, operation: 'vdi_create' }, () => moveDisk(world, vdi, sr));
 }
 
 function resize(call: Call): Promise<Value> {

@@ -4,9 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { ApiError } from './api-error.ts';
 import { checkLogAtActivation } from './cbt-calls.ts';
 import type { Ref } from './database.ts';
+import { removeDisk, replaceBySnapshot } from './disk-moves.ts';
 import type { Call, Methods } from './method.ts';
 import { NULL_REF, type Value, VOID } from './values.ts';
-import { removeDisk, snapshotDisk } from './vdi-calls.ts';
+import { snapshotDisk } from './vdi-calls.ts';
 import { raiseMessage, type World } from './world.ts';
 
 export const vmMethods: Methods = {
@@ -16,6 +17,8 @@ export const vmMethods: Methods = {
     role: 'vm-power-admin',
     run: snapshotVm,
   },
+  'VM.revert': { params: ['snapshot'], role: 'vm-power-admin', run: revertVm },
+  'VM.pool_migrate': { params: ['vm', 'host', 'options'], role: 'vm-power-admin', run: migrateVm },
   'VM.destroy': { params: ['self'], role: 'vm-admin', run: destroyVm },
   'VM.start': { params: ['vm', 'start_paused', 'force'], role: 'vm-operator', run: start },
   'VM.clean_shutdown': { params: ['vm'], role: 'vm-operator', run: shutDown },
@@ -96,6 +99,29 @@ export function powerOff(world: World, vm: Ref): void {
   const { VM, VBD } = world.db;
   VM.update(vm, { power_state: 'Halted', resident_on: NULL_REF });
   for (const vbd of VBD.where((row) => row.VM === vm)) VBD.update(vbd, { currently_attached: false });
+}
+
+/** The classic way: every disk is replaced by a clone of its snapshot, under a new uuid and without tracking. */
+function revertVm({ world, args }: Call): Value {
+  const { VM, VBD, VDI } = world.db;
+  const snapshot = args.ref(0, VM);
+  const vm = VM.get(snapshot).snapshot_of;
+  if (!VM.has(vm)) throw new ApiError('VM_REVERT_FAILED', [snapshot, vm]);
+  if (VM.get(vm).power_state === 'Running') powerOff(world, vm);
+  for (const vbd of VBD.where((row) => row.VM === snapshot && !row.empty)) {
+    const { VDI: frozen } = VBD.get(vbd);
+    const live = VDI.get(frozen).snapshot_of;
+    if (VDI.has(live)) replaceBySnapshot(world, live, frozen);
+  }
+  return VOID;
+}
+
+/** Between hosts that share the storage; disks stay where they are and keep their tracking. */
+function migrateVm({ world, args }: Call): Value {
+  const vm = args.ref(0, world.db.VM);
+  requirePowerState(world, vm, 'Running');
+  world.db.VM.update(vm, { resident_on: args.ref(1, world.db.host) });
+  return VOID;
 }
 
 function requirePowerState(world: World, vm: Ref, expected: 'Halted' | 'Running'): void {

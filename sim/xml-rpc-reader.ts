@@ -30,6 +30,14 @@ export function readMethodCall(xml: string): MethodCall {
   return { method, params };
 }
 
+/** Reads a document that is one `<value>`. */
+export function readValueDocument(xml: string): Value {
+  const reader = new XmlReader(xml);
+  const value = readValue(reader, 0);
+  reader.end();
+  return value;
+}
+
 function readValue(reader: XmlReader, depth: number): Value {
   if (depth > MAX_DEPTH) reader.fail('values are nested too deeply');
   if (reader.open('value') === 'empty') return '';

@@ -1,9 +1,12 @@
 /** A client for the tests: HTTPS with the pinned certificate, JSON-RPC 2.0 by default, raw bytes where a test needs them. */
 
 import assert from 'node:assert/strict';
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import { connect, type TLSSocket } from 'node:tls';
-import type { Simulator } from '#sim/running-simulator.ts';
+import type { Simulator } from '#sim/simulator.ts';
+
+/** Calls of the API share connections, as a real client's do; single requests open their own. */
+const keptConnections = new Agent({ keepAlive: true });
 
 export interface Answer {
   readonly status: number;
@@ -13,12 +16,24 @@ export interface Answer {
 
 export function httpRequest(
   pool: Simulator,
-  options: { method: string; path: string; headers?: Record<string, string>; body?: string | Buffer; url?: string },
+  options: {
+    method: string;
+    path: string;
+    headers?: Record<string, string>;
+    body?: string | Buffer;
+    url?: string;
+    agent?: Agent;
+  },
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       new URL(options.path, options.url ?? pool.url),
-      { method: options.method, ca: pool.certificatePem, agent: false, headers: options.headers ?? {} },
+      {
+        method: options.method,
+        ca: pool.certificatePem,
+        agent: options.agent ?? false,
+        headers: options.headers ?? {},
+      },
       (incoming) => {
         const pieces: Buffer[] = [];
         incoming.on('data', (piece: Buffer) => pieces.push(piece));
@@ -107,7 +122,14 @@ export async function callAt(
 ): Promise<unknown> {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
   const headers = { 'content-length': String(Buffer.byteLength(body)) };
-  const answer = await httpRequest(pool, { method: 'POST', path: '/jsonrpc', headers, body, url });
+  const answer = await httpRequest(pool, {
+    method: 'POST',
+    path: '/jsonrpc',
+    headers,
+    body,
+    url,
+    agent: keptConnections,
+  });
   assert.equal(answer.status, 200);
   const { result, error } = JSON.parse(Buffer.from(answer.body, 'latin1').toString('utf8'));
   if (error) throw new HostError(error.message, error.data);

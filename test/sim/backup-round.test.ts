@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import type { Simulator } from '#sim/running-simulator.ts';
+import type { Simulator } from '#sim/simulator.ts';
 import { startSimulator } from '#sim/simulator.ts';
 import { FAST_TIMINGS } from '#sim/timings.ts';
 import { ApiClient, hostError } from './api-client.ts';
