@@ -124,6 +124,13 @@ test('a lost session is replaced by one new login and the call is made again, al
 test('calls that lose the session together share one new login', async () => {
   const host = await hostWithLostSession();
   const session = await openSession(host);
+  const allArrived = Promise.withResolvers<void>();
+  let arrived = 0;
+  host.answers.set('pool.probe', async (call) => {
+    if (++arrived === 3) allArrived.resolve();
+    await allArrived.promise;
+    return call.params[0] === RENEWED ? one() : refusal('SESSION_INVALID', SESSION);
+  });
   const answers = await Promise.all([1, 2, 3].map(() => session.read('pool.probe', [], z.string())));
   assert.deepEqual(answers, ['1', '1', '1']);
   assert.equal(methods(host).filter((method) => method === 'session.login_with_password').length, 2);

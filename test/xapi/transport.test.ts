@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import { after, test } from 'node:test';
+import { inspect } from 'node:util';
 import { z } from 'zod/mini';
 import { Secret } from '#lib/secret.ts';
 import { parseFingerprint } from '#lib/xapi/certificate-pin.ts';
@@ -199,6 +200,16 @@ test('only the status 200 carries an answer: error pages and redirects are not r
     assert.match(failure.message, new RegExp(`status ${status}`));
     assert.doesNotMatch(JSON.stringify(failure), /planted/);
   }
+});
+
+test('what is no HTTP is unexpected, and the received bytes are not kept on the failure', async () => {
+  const host = await hostAnswering((_call, _response, request) => {
+    request.socket.end('planted\r\n\r\n');
+    return null;
+  });
+  const failure = await failureOf(probe(host.host));
+  assert.ok(failure instanceof UnexpectedReply, failure.stack);
+  assert.ok(!inspect(failure, { depth: 9, showHidden: true, maxStringLength: null }).includes('rawPacket'));
 });
 
 test('bodies that are no XML-RPC reply are refused', async () => {
