@@ -22,7 +22,14 @@ const POINT_KEY = /^vms\/([0-9a-f-]{36})\/points\/(\d{8}T\d{6}Z-[0-9a-f]{16})\.j
 /** Points are fetched this many at a time. */
 const FETCHES_AT_ONCE = 16;
 
-/** All points of the vault, or of one VM, oldest first within a VM. */
+/** Names tell seconds only; the point itself tells milliseconds, and the ledger the order beyond doubt. */
+function byTime({ point: a }: NamedPoint, { point: b }: NamedPoint): number {
+  return (
+    a.vm.localeCompare(b.vm) || a.time.getTime() - b.time.getTime() || (a.disks[0]?.seq ?? 0) - (b.disks[0]?.seq ?? 0)
+  );
+}
+
+/** All points of the vault, or of one VM, by VM and then oldest first. */
 export async function listPoints(store: ObjectStore, vm?: VmId): Promise<NamedPoint[]> {
   const keys: { key: string; name: string }[] = [];
   for await (const { key } of store.list(vm === undefined ? vaultKeys.vms() : vaultKeys.points(vm))) {
@@ -37,7 +44,7 @@ export async function listPoints(store: ObjectStore, vm?: VmId): Promise<NamedPo
     }));
     points.push(...(await Promise.all(fetched)));
   }
-  return points;
+  return points.sort(byTime);
 }
 
 export interface PointQuery {
@@ -65,7 +72,7 @@ export async function findPoint(store: ObjectStore, query: PointQuery): Promise<
 function newestOf(points: readonly NamedPoint[], query: PointQuery): NamedPoint[] {
   const vms = new Set(points.map(({ point }) => point.vm));
   if (vms.size > 1 && query.vm === undefined) return [...points];
-  return points.toSorted((a, b) => a.name.localeCompare(b.name)).slice(-1);
+  return points.slice(-1);
 }
 
 const fits = (point: VmPoint, vm: string | undefined) => vm === undefined || point.vm === vm || point.vmName === vm;

@@ -19,7 +19,7 @@ export async function fetchObject(
   for (let attempt = 1; ; attempt++) {
     const answer = await asking(asked, () => ask(s3, asked, range));
     try {
-      const body = await receive(answer.Body, answer.ContentLength);
+      const body = await receive(answer.Body, answer.ContentLength ?? 0);
       if (range !== undefined && body.length !== range.end - range.start) throw beyond(asked, { range, answer });
       return body;
     } catch (error) {

@@ -1,0 +1,131 @@
+/** blockferry backup --local: one backup run on this machine, through the workflow that would run on AWS. */
+
+import { readFile } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
+import { z } from 'zod/mini';
+import { Failure } from '#lib/failure.ts';
+import { Secret } from '#lib/secret.ts';
+import { ambientCredentials } from '#lib/store/s3-credentials.ts';
+import { LocalInstallation } from '#local/installation.ts';
+import type { Execution } from '#local/states/execution.ts';
+import { formatBytes } from './console-text.ts';
+import { RunProgress } from './run-progress.ts';
+import { addVaultOptions, parseVaultUrl, UsageError, type VaultOptions } from './vault-options.ts';
+
+/** A backup run ended without a restore point; name and message are those of the step that failed. */
+export class RunFailed extends Failure {
+  static override readonly failureName = 'RunFailed';
+
+  constructor(error: string, message: string) {
+    super(message);
+    this.name = error;
+  }
+}
+
+interface BackupOptions extends VaultOptions {
+  readonly local?: boolean;
+  readonly host: string;
+  readonly fingerprint: string;
+  readonly username: string;
+  readonly passwordFile?: string;
+  readonly readers?: string;
+  readonly json?: boolean;
+}
+
+export function addBackup(program: Command): void {
+  addVaultOptions(program.command('backup'))
+    .argument('<vm>', 'uuid of the VM')
+    .description('back up a VM on this machine, into any S3-compatible vault')
+    .option('--local', 'run the workflow here instead of on AWS')
+    .addOption(
+      new Option('--host <url>', 'the pool coordinator, as https://address')
+        .env('BLOCKFERRY_HOST')
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--fingerprint <sha256>', "SHA-256 fingerprint of the host's certificate")
+        .env('BLOCKFERRY_FINGERPRINT')
+        .makeOptionMandatory(),
+    )
+    .addOption(new Option('--username <name>', 'user of the host').env('BLOCKFERRY_USERNAME').default('root'))
+    .option('--password-file <file>', 'file whose first line is the password; otherwise BLOCKFERRY_PASSWORD is used')
+    .option('--readers <count>', 'parallel readers, 1 to 16')
+    .option('--json', 'the result as one JSON object')
+    .addHelpText(
+      'after',
+      '\nExample:\n  blockferry backup 5f0e4a3c-0b1d-4c2e-9f3a-6b7c8d9e0f1a --local --host https://192.0.2.10 \\\n' +
+        '    --fingerprint 00:11:22:... --password-file host.password --vault s3://backups/site-a --endpoint https://s3.example\n',
+    )
+    .action(backUp);
+}
+
+async function backUp(vm: string, options: BackupOptions): Promise<void> {
+  if (!options.local) throw new UsageError('this command runs here only: say --local, or start the deployed workflow');
+  const { endpoint, region } = options;
+  await using installation = await LocalInstallation.start({
+    pools: [
+      {
+        name: 'local',
+        url: options.host,
+        fingerprint: options.fingerprint,
+        username: options.username,
+        password: await readPassword(options.passwordFile),
+      },
+    ],
+    vault: {
+      ...parseVaultUrl(options.vault),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(region === undefined ? {} : { region }),
+      credentials: await ambientCredentials(),
+    },
+    onEvent: options.json ? () => undefined : new RunProgress((line) => process.stderr.write(`${line}\n`)).onEvent,
+  });
+  const execution = await installation.startBackup({
+    vm,
+    ...(options.readers && { readers: Number(options.readers) }),
+  });
+  const interrupted = () => installation.stop(execution);
+  process.once('SIGINT', interrupted);
+  await execution.finished;
+  process.removeListener('SIGINT', interrupted);
+  const point = backupResult(execution);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify(point)}\n`
+      : `restore point ${point.point} (${point.outcome}), ${formatBytes(point.storedBytes)} stored\n`,
+  );
+}
+
+async function readPassword(file: string | undefined): Promise<Secret> {
+  const text = file === undefined ? process.env['BLOCKFERRY_PASSWORD'] : await firstLine(file);
+  if (text === undefined || text === '') {
+    throw new UsageError('no password was given; use --password-file, or set BLOCKFERRY_PASSWORD');
+  }
+  return new Secret(text);
+}
+
+async function firstLine(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).split('\n')[0];
+  } catch (cause) {
+    throw new UsageError(`the password file ${file} cannot be read`, { cause });
+  }
+}
+
+const committed = z.object({ outcome: z.string(), point: z.string(), storedBytes: z.number() });
+const lambdaCause = z.object({ errorMessage: z.string() });
+
+/** What the run achieved. Throws RunFailed with the name and the sentence of the step that failed. */
+export function backupResult(execution: Execution): z.infer<typeof committed> {
+  if (execution.status === 'SUCCEEDED') return committed.parse(execution.output);
+  throw new RunFailed(execution.error ?? execution.status, messageOf(execution.cause ?? 'the run was stopped'));
+}
+
+/** The cause of a failed Lambda task is JSON; of other states it is the sentence itself. */
+function messageOf(cause: string): string {
+  try {
+    return lambdaCause.parse(JSON.parse(cause)).errorMessage;
+  } catch {
+    return cause;
+  }
+}

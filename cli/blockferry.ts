@@ -1,0 +1,35 @@
+/** The blockferry command. */
+
+import { Command } from 'commander';
+import { Failure } from '#lib/failure.ts';
+import { addBackup } from './backup.ts';
+import { addList } from './list.ts';
+import { addRestore } from './restore.ts';
+import { UsageError } from './vault-options.ts';
+
+const program = new Command('blockferry')
+  .description('Serverless offsite backup for XenServer and XCP-ng')
+  .version('0.1.0')
+  .showHelpAfterError('(blockferry --help lists the commands)')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  blockferry list --vault s3://my-vault
+  blockferry restore latest --vm web-1 --to web-1.raw --vault s3://my-vault
+
+--vault and --endpoint may be given once as BLOCKFERRY_VAULT and BLOCKFERRY_ENDPOINT.
+Credentials are those of the AWS tools: environment, profile, or role.
+`,
+  );
+addList(program);
+addRestore(program);
+addBackup(program);
+
+try {
+  await program.parseAsync();
+} catch (failure) {
+  if (!(failure instanceof Failure)) throw failure;
+  process.stderr.write(`blockferry: ${failure.name}: ${failure.message}\n`);
+  process.exitCode = failure instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,62 @@
+/** blockferry list: which restore points the vault holds. */
+
+import type { Command } from 'commander';
+import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
+import { parseVmId } from '#lib/units.ts';
+import { formatBytes, formatTable, formatTime } from './console-text.ts';
+import { addVaultOptions, openVault, type VaultOptions } from './vault-options.ts';
+
+interface ListOptions extends VaultOptions {
+  readonly vm?: string;
+  readonly json?: boolean;
+}
+
+export function addList(program: Command): void {
+  addVaultOptions(program.command('list'))
+    .description('list the restore points of the vault')
+    .option('--vm <uuid or name>', 'only points of this VM')
+    .option('--json', 'one JSON array instead of a table')
+    .addHelpText('after', '\nExample:\n  blockferry list --vault s3://my-vault/site-a --vm web-1\n')
+    .action(async (options: ListOptions) => {
+      using vault = openVault(options);
+      const isId = options.vm !== undefined && /^[0-9a-f]{8}-/.test(options.vm);
+      const all = await listPoints(vault.store, isId && options.vm !== undefined ? parseVmId(options.vm) : undefined);
+      const points = isId || options.vm === undefined ? all : all.filter(({ point }) => point.vmName === options.vm);
+      process.stdout.write(options.json ? `${JSON.stringify(points.map(describePoint))}\n` : tableOf(points));
+    });
+}
+
+function describePoint({ name, point }: NamedPoint) {
+  return {
+    name,
+    vm: point.vm,
+    vmName: point.vmName,
+    time: point.time,
+    disks: point.disks.map(({ disk, device, diskBytes, kind, full, storedBytes }) => ({
+      disk,
+      device,
+      diskBytes,
+      kind,
+      ...(full === undefined ? {} : { because: full.because }),
+      storedBytes,
+    })),
+  };
+}
+
+function tableOf(points: readonly NamedPoint[]): string {
+  if (points.length === 0) return 'The vault holds no restore point.\n';
+  const rows = points.map(({ name, point }) => [
+    point.vmName,
+    name,
+    formatTime(point.time),
+    formatBytes(point.disks.reduce((sum, { diskBytes }) => sum + diskBytes, 0)),
+    formatBytes(point.disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0)),
+    kindOf(point.disks),
+  ]);
+  return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'KIND'], rows)}\n`;
+}
+
+function kindOf(disks: NamedPoint['point']['disks']): string {
+  const causes = new Set(disks.map(({ kind, full }) => (kind === 'incremental' ? kind : `full: ${full?.because}`)));
+  return [...causes].join(', ');
+}
