@@ -47,7 +47,7 @@ export const noMemoryCap: MemoryCap = {
   release: () => Promise.resolve(),
 };
 
-/** The exact cap if this machine allows one, else polling. */
+/** The exact cap if this machine allows one, else polling; without /proc (macOS) nothing is ever found over the cap. */
 export async function enforceMemory(memoryMb: number): Promise<MemoryCap> {
   for (const kind of GROUP_KINDS) {
     const directory = join(kind.mount, `blockferry-${randomUUID()}`);

@@ -132,7 +132,7 @@ export class Execution implements ChildEnd {
       const frame = { run: this.#asRun(), scope: { variables: new Map(), outer: undefined }, signal, item: undefined };
       return { status: 'SUCCEEDED', output: await runBlock(definition, input, frame) };
     } catch (error) {
-      return endBy(signal.aborted ? signal.reason : error);
+      return endBy(error);
     } finally {
       ended.abort(new WorkHalted('the execution ended'));
       await expiry;

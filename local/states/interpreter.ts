@@ -74,5 +74,7 @@ export async function runBlock(block: StatesBlock, input: unknown, frame: Frame)
     current = outcome.output;
     stateName = outcome.next;
   }
+  // Whoever stopped the execution during its last state was told that it is stopped.
+  stopIfHalted(frame.signal);
   return current;
 }

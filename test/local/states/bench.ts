@@ -3,7 +3,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#lib/clock.ts';
 import type { Execution } from '#local/states/execution.ts';
-import type { FunctionAnswer } from '#local/states/ports.ts';
+import type { HistoryEvent } from '#local/states/history.ts';
+import type { FunctionAnswer, WorkflowPorts } from '#local/states/ports.ts';
 import { Workflows } from '#local/states/workflows.ts';
 
 interface Sleeper {
@@ -17,6 +18,11 @@ export class VirtualClock implements Clock {
   readonly sleepsMs: number[] = [];
   readonly #sleepers = new Set<Sleeper>();
   #nowMs = Date.parse('2026-11-21T01:00:00Z');
+
+  /** How many sleeps have neither ended nor been called off. */
+  get sleeping(): number {
+    return this.#sleepers.size;
+  }
 
   now(): Date {
     return new Date(this.#nowMs);
@@ -80,12 +86,12 @@ export class Bench {
   waitFactor = 1;
   #uuids = 0;
 
-  workflows(definitions: Record<string, object>): Workflows {
+  workflows(definitions: Record<string, object>, onEvent?: (event: HistoryEvent) => void): Workflows {
     const machines = Object.entries(definitions).map(([name, definition]) => ({
       arn: MACHINE_ARN.replace(/test$/, name),
       definition: JSON.parse(JSON.stringify({ QueryLanguage: 'JSONata', ...definition })),
     }));
-    return new Workflows(machines, {
+    const ports: WorkflowPorts = {
       clock: this.clock,
       waitFactor: this.waitFactor,
       randomness: {
@@ -106,7 +112,8 @@ export class Bench {
           this.objects.set(`${bucket}/${key}`, body);
         },
       },
-    });
+    };
+    return new Workflows(machines, ports, onEvent);
   }
 
   /** Runs one definition to its end. */

@@ -69,6 +69,56 @@ test('stopping an execution aborts it at once, runs no Catch, and stops its chil
   assert.ok(!execution.history.some(({ name }) => name === 'After'));
 });
 
+test('stopping an execution aborts the children of its distributed Map', async () => {
+  const bench = new Bench();
+  const workflows = bench.workflows({
+    test: startAt('M', {
+      M: {
+        Type: 'Map',
+        Items: [1, 2, 3],
+        MaxConcurrency: 2,
+        ItemProcessor: {
+          ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' },
+          StartAt: 'W',
+          States: { W: { Type: 'Wait', Seconds: 3600, End: true } },
+        },
+        End: true,
+      },
+    }),
+  });
+  const execution = await workflows.start({ stateMachineArn: MACHINE_ARN });
+  void bench.clock.sleep(10).then(() => workflows.stop(execution.executionArn));
+  await bench.clock.runUntil(execution.finished);
+  assert.deepEqual(
+    workflows.executions.map(({ status }) => status),
+    ['ABORTED', 'ABORTED', 'ABORTED'],
+  );
+});
+
+test('a child machine is stopped when the task that waits for it times out', async () => {
+  const bench = new Bench();
+  const workflows = bench.workflows({
+    test: startAt('Child', { Child: startChild({ TimeoutSeconds: 60 }) }),
+    child: startAt('W', { W: { Type: 'Wait', Seconds: 3600, End: true } }),
+  });
+  const execution = await workflows.start({ stateMachineArn: MACHINE_ARN, input: { n: 1 } });
+  await bench.clock.runUntil(execution.finished);
+  assert.equal(execution.error, 'States.Timeout');
+  const [, child] = workflows.executions;
+  await child?.finished;
+  assert.equal(child?.status, 'ABORTED');
+});
+
+test('an execution that is stopped in its last state is ABORTED, not SUCCEEDED', async () => {
+  const bench = new Bench();
+  const workflows = bench.workflows({ test: startAt('P', { P: pass({}) }) }, ({ type }) => {
+    if (type === 'PassStateEntered') for (const { executionArn } of workflows.executions) workflows.stop(executionArn);
+  });
+  const execution = await workflows.start({ stateMachineArn: MACHINE_ARN });
+  await execution.finished;
+  assert.equal(execution.status, 'ABORTED');
+});
+
 test('describe answers RUNNING while an execution runs and its end afterwards', async () => {
   const bench = new Bench();
   const workflows = bench.workflows({ test: startAt('W', { W: { Type: 'Wait', Seconds: 60, End: true } }) });

@@ -204,6 +204,7 @@ test('a task that ends in time is not touched by its TimeoutSeconds', async () =
   });
   const execution = await bench.run(startAt('Read', { Read: invoke('read', { TimeoutSeconds: 5 }) }));
   assert.equal(execution.output, 'done');
+  assert.equal(bench.clock.sleeping, 0, 'the time-out still ticks');
 });
 
 test('a machine that takes longer than TimeoutSeconds is TIMED_OUT, and no Catch runs', async () => {
