@@ -83,6 +83,7 @@ const elsewhere: Translation = (message, facts, cause) =>
     { cause },
   );
 
+const NO_BUCKET = denied('There is no bucket of this name; check the name, the endpoint and the account');
 const CHECK_KEYS = denied('Check the access key and its secret, and that they belong to this endpoint');
 const EXPIRED = denied('The credentials have expired; get new ones');
 const NOT_ALLOWED = denied(
@@ -104,7 +105,7 @@ const BY_CODE: ReadonlyMap<string, Translation> = new Map<string, Translation>([
       }),
   ],
 
-  ['NoSuchBucket', denied('There is no bucket of this name; check the name, the endpoint and the account')],
+  ['NoSuchBucket', NO_BUCKET],
   ['PermanentRedirect', elsewhere],
   ['TemporaryRedirect', elsewhere],
   ['AuthorizationHeaderMalformed', elsewhere],
@@ -149,7 +150,7 @@ const BY_CODE: ReadonlyMap<string, Translation> = new Map<string, Translation>([
   ['ERR_TLS_CERT_ALTNAME_INVALID', denied("The endpoint's certificate is for another name")],
 ]);
 
-function byStatus(facts: FaultFacts): Translation {
+function byStatus(facts: FaultFacts, asked: Asked): Translation {
   if (facts.code.startsWith('KMS.'))
     return denied("The bucket's KMS key is disabled, gone, or not granted to this role");
   switch (facts.status) {
@@ -162,7 +163,8 @@ function byStatus(facts: FaultFacts): Translation {
     case 403:
       return NOT_ALLOWED;
     case 404:
-      return (message, _facts, cause) => new ObjectNotFound(message, { cause });
+      // HEAD has no body to name its reason; asked about the bucket itself, the bucket is what is missing.
+      return asked.key === undefined ? NO_BUCKET : (message, _facts, cause) => new ObjectNotFound(message, { cause });
     case 409:
     case 429:
       return unavailable('The store asks to try again');
@@ -186,6 +188,6 @@ export function translated(error: unknown, asked: Asked): unknown {
   const status = facts.status === undefined ? '' : ` (HTTP ${facts.status})`;
   const words = facts.words === '' || facts.words === facts.code ? '' : `: ${facts.words.replace(/\.$/, '')}`;
   const message = `${asked.operation} of ${object}${place} was answered with ${facts.code}${status}${words}`;
-  const translate = BY_CODE.get(facts.code) ?? byStatus(facts);
+  const translate = BY_CODE.get(facts.code) ?? byStatus(facts, asked);
   return translate(message, facts, error);
 }

@@ -14,7 +14,7 @@ class BodyCutShort extends Error {
  */
 export async function receive(body: unknown, promisedBytes: number): Promise<Buffer> {
   if (!(body instanceof Readable)) throw new BodyCutShort('the answer has no body');
-  const received = Buffer.allocUnsafeSlow(promisedBytes);
+  const received = Buffer.allocUnsafe(promisedBytes);
   let receivedBytes = 0;
   body.on('data', (piece: Buffer) => {
     piece.copy(received, receivedBytes);
