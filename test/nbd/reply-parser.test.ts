@@ -51,13 +51,13 @@ test('every byte of a reply may be the last of its chunk', () => {
 });
 
 // Part of promise 1 of the design, a point is right or does not exist: what is stored is what the disk holds there.
-test('whatever the chunks and the order, each byte lands in the read it belongs to', () => {
+test('whatever the chunks and the order, each byte lands in the read it belongs to', async () => {
   const reads = array(record({ lengthBytes: integer({ min: 1, max: 300 }), step: integer({ min: 1, max: 5 }) }), {
     minLength: 1,
     maxLength: 12,
   }).chain((list) => shuffledSubarray(list, { minLength: list.length }));
   const chunkBytes = array(constantFrom(1, 2, 3, 15, 16, 17, 64, 1000), { minLength: 1, maxLength: 50 });
-  hold(
+  await hold(
     property(reads, chunkBytes, (list, sizes) => {
       const books = new Books();
       let last = 2 ** 32 - 10;

@@ -94,7 +94,7 @@ describe('the greeting', () => {
     }));
 
   const wrong: readonly [title: string, greeting: string][] = [
-    ['a greeting without NBDMAGIC is no NBD server', `${'48545450'.repeat(4)} 0001`],
+    ['a greeting without NBDMAGIC is no NBD server', '4e42444d41474944 49484156454f5054 0001'],
     ['the oldstyle negotiation is refused', '4e42444d41474943 00420281861253 00 0001'],
     ['a newstyle server that is not fixed is refused', '4e42444d41474943 49484156454f5054 0000'],
     ['bytes behind the greeting are refused', `${GREETING} 00`],
