@@ -8,28 +8,14 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { backupResult } from '#cli/backup.ts';
 import { formatBytes } from '#cli/console-text.ts';
-import { RunProgress } from '#cli/run-progress.ts';
-import { diskOfPoint, listPoints } from '#lib/restore/points.ts';
-import { RawFile } from '#lib/restore/raw-file.ts';
-import { restoreImage } from '#lib/restore/restore-image.ts';
-import { Secret } from '#lib/secret.ts';
-import type { ObjectStore } from '#lib/store/object-store.ts';
-import { underPrefix } from '#lib/store/prefixed-store.ts';
-import { s3Store } from '#lib/store/s3.ts';
-import { DiskContent } from '#lib/vault/disk-content.ts';
-import { LocalInstallation } from '#local/installation.ts';
 import { keptCredentials } from '#local/s3/kept-credentials.ts';
 import { type S3Server, startS3Server } from '#local/s3/server.ts';
-import { type Simulator, startSimulator } from '#sim/simulator.ts';
+import { startSimulator } from '#sim/simulator.ts';
+import { DEMO_BUCKET, DEMO_PREFIX, DemoSite } from './demo-site.ts';
 import { changeImage, makeImage } from './filesystem-image.ts';
-import { identical } from './identical.ts';
-import { Meter, measurementTable, type RunMeasurement } from './measurements.ts';
+import { measurementTable } from './measurements.ts';
 
-const BUCKET = 'demo-vault';
-const PREFIX = 'demo/';
-const READERS = 4;
 const MIB = 1_048_576;
 
 interface DemoOptions {
@@ -67,7 +53,7 @@ async function runDemo({ keep, size, source }: DemoOptions, folder: string): Pro
     `A simulated XenServer at ${sim.url} runs the VM ${vm.name}; an S3 server for the vault listens at ${s3.endpoint}.`,
   );
   say('Synthesizing the AWS stacks and bundling the functions ...');
-  const site = new DemoSite(sim, s3);
+  const site = new DemoSite({ sim, s3, say });
   await using _ = await site.start();
 
   say('\n== Full backup');
@@ -92,10 +78,10 @@ function say(text: string): void {
 
 /** A vault that is kept needs credentials that are kept beside it. */
 async function startDemoS3(keep: string | undefined): Promise<S3Server> {
-  if (keep === undefined) return startS3Server({ buckets: [BUCKET] });
+  if (keep === undefined) return startS3Server({ buckets: [DEMO_BUCKET] });
   const directory = resolve(keep);
   await mkdir(directory, { recursive: true });
-  return startS3Server({ directory, buckets: [BUCKET], credentials: await keptCredentials(directory) });
+  return startS3Server({ directory, buckets: [DEMO_BUCKET], credentials: await keptCredentials(directory) });
 }
 
 function howToGoOn(keep: string): string {
@@ -103,71 +89,8 @@ function howToGoOn(keep: string): string {
     `The vault is kept in ${resolve(keep)}. Serve it in one terminal; it prints its address and credentials:`,
     `  npm run s3 -- --dir ${resolve(keep)}`,
     'Export what it prints in another terminal, then for example:',
-    `  export BLOCKFERRY_VAULT=s3://${BUCKET}/${PREFIX.slice(0, -1)} BLOCKFERRY_ENDPOINT=http://127.0.0.1:9700`,
+    `  export BLOCKFERRY_VAULT=s3://${DEMO_BUCKET}/${DEMO_PREFIX.slice(0, -1)} BLOCKFERRY_ENDPOINT=http://127.0.0.1:9700`,
     '  npx blockferry list',
     '  npx blockferry restore latest --to restored.raw',
   ].join('\n');
-}
-
-/** The simulated site with its installation and its vault. */
-class DemoSite {
-  readonly #sim: Simulator;
-  readonly #s3: S3Server;
-  readonly #store: ObjectStore;
-  #installation: LocalInstallation | undefined;
-  #meter: Meter | undefined;
-
-  constructor(sim: Simulator, s3: S3Server) {
-    this.#sim = sim;
-    this.#s3 = s3;
-    this.#store = underPrefix(
-      s3Store({ bucket: BUCKET, endpoint: s3.endpoint, credentials: this.#credentials }),
-      PREFIX,
-    );
-  }
-
-  get #credentials() {
-    const { accessKeyId, secretAccessKey } = this.#s3.credentials;
-    return { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
-  }
-
-  async start(): Promise<LocalInstallation> {
-    const { url, fingerprint, credentials } = this.#sim;
-    const password = new Secret(credentials.password);
-    this.#installation = await LocalInstallation.start({
-      pools: [{ name: 'demo', url, fingerprint, username: credentials.username, password }],
-      vault: { bucket: BUCKET, prefix: PREFIX, endpoint: this.#s3.endpoint, credentials: this.#credentials },
-      onEvent: new RunProgress((line) => say(`  ${line}`)).onEvent,
-      onInvocation: (report) => this.#meter?.count(report),
-    });
-    return this.#installation;
-  }
-
-  async backUp(title: string, vm: string): Promise<RunMeasurement> {
-    if (this.#installation === undefined) throw new TypeError('the site was not started');
-    const meter = new Meter(this.#sim, this.#s3);
-    this.#meter = meter;
-    const before = this.#installation.executions.length;
-    const execution = await this.#installation.startBackup({ vm, readers: READERS });
-    await execution.finished;
-    const { storedBytes, point } = backupResult(execution);
-    say(`  restore point ${point}`);
-    return meter.result(title, this.#installation.executions.slice(before), storedBytes);
-  }
-
-  /** Restores every point and compares it with the image that the disk was at its time. */
-  async compareRestores(images: readonly string[], folder: string): Promise<boolean> {
-    let allSame = true;
-    for (const [index, point] of (await listPoints(this.#store)).entries()) {
-      const content = await DiskContent.open(this.#store, diskOfPoint(point));
-      const path = join(folder, `restored-${index + 1}.raw`);
-      const file = await RawFile.create(path, content.diskBytes);
-      await restoreImage(content, file);
-      await file.finish();
-      const same = await identical(path, images[index] ?? '');
-      say(`  restored point ${index + 1}: ${same ? 'identical' : 'DIFFERENT'}`);
-      allSame &&= same;
-    }
-    return allSame;
-  }
 }

@@ -1,0 +1,87 @@
+/** The simulated site of the demo with its installation and its vault. */
+
+import { join } from 'node:path';
+import { backupResult } from '#cli/backup.ts';
+import { RunProgress } from '#cli/run-progress.ts';
+import { diskOfPoint, listPoints } from '#lib/restore/points.ts';
+import { RawFile } from '#lib/restore/raw-file.ts';
+import { restoreImage } from '#lib/restore/restore-image.ts';
+import { Secret } from '#lib/secret.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { underPrefix } from '#lib/store/prefixed-store.ts';
+import { s3Store } from '#lib/store/s3.ts';
+import { DiskContent } from '#lib/vault/disk-content.ts';
+import { LocalInstallation } from '#local/installation.ts';
+import type { S3Server } from '#local/s3/server.ts';
+import type { Simulator } from '#sim/simulator.ts';
+import { identical } from './identical.ts';
+import { Meter, type RunMeasurement } from './measurements.ts';
+
+export const DEMO_BUCKET = 'demo-vault';
+export const DEMO_PREFIX = 'demo/';
+const READERS = 4;
+
+export class DemoSite {
+  readonly #sim: Simulator;
+  readonly #s3: S3Server;
+  readonly #store: ObjectStore;
+  #installation: LocalInstallation | undefined;
+  #meter: Meter | undefined;
+
+  readonly #say: (line: string) => void;
+
+  constructor({ sim, s3, say }: { sim: Simulator; s3: S3Server; say: (line: string) => void }) {
+    this.#sim = sim;
+    this.#s3 = s3;
+    this.#say = say;
+    this.#store = underPrefix(
+      s3Store({ bucket: DEMO_BUCKET, endpoint: s3.endpoint, credentials: this.#credentials }),
+      DEMO_PREFIX,
+    );
+  }
+
+  get #credentials() {
+    const { accessKeyId, secretAccessKey } = this.#s3.credentials;
+    return { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
+  }
+
+  async start(): Promise<LocalInstallation> {
+    const { url, fingerprint, credentials } = this.#sim;
+    const password = new Secret(credentials.password);
+    this.#installation = await LocalInstallation.start({
+      pools: [{ name: 'demo', url, fingerprint, username: credentials.username, password }],
+      vault: { bucket: DEMO_BUCKET, prefix: DEMO_PREFIX, endpoint: this.#s3.endpoint, credentials: this.#credentials },
+      onEvent: new RunProgress((line) => this.#say(`  ${line}`)).onEvent,
+      onInvocation: (report) => this.#meter?.count(report),
+    });
+    return this.#installation;
+  }
+
+  async backUp(title: string, vm: string): Promise<RunMeasurement> {
+    if (this.#installation === undefined) throw new TypeError('the site was not started');
+    const meter = new Meter(this.#sim, this.#s3);
+    this.#meter = meter;
+    const before = this.#installation.executions.length;
+    const execution = await this.#installation.startBackup({ vm, readers: READERS });
+    await execution.finished;
+    const { storedBytes, point } = backupResult(execution);
+    this.#say(`  restore point ${point}`);
+    return meter.result(title, this.#installation.executions.slice(before), storedBytes);
+  }
+
+  /** Restores every point and compares it with the image that the disk was at its time. */
+  async compareRestores(images: readonly string[], folder: string): Promise<boolean> {
+    let allSame = true;
+    for (const [index, point] of (await listPoints(this.#store)).entries()) {
+      const content = await DiskContent.open(this.#store, diskOfPoint(point));
+      const path = join(folder, `restored-${index + 1}.raw`);
+      const file = await RawFile.create(path, content.diskBytes);
+      await restoreImage(content, file);
+      await file.finish();
+      const same = await identical(path, images[index] ?? '');
+      this.#say(`  restored point ${index + 1}: ${same ? 'identical' : 'DIFFERENT'}`);
+      allSame &&= same;
+    }
+    return allSame;
+  }
+}
