@@ -174,9 +174,10 @@ test('the largest read is 32 MiB, and more is refused before it is sent', async 
   await assert.rejects(connection.read({ offsetBytes: 0, lengthBytes: 33_554_433 }), { name: 'AssertionError' });
 });
 
-test('sixteen connections and their clean ends leave the server free for the next', async () => {
-  await using server = await startNbdkit({ plugin: ['pattern', '1M'], filters: ['limit'], exportName: EXPORT });
-  for (let round = 0; round < 16; round += 1) {
+test('a closed connection leaves its place on the server to the next', async () => {
+  // nbdkit gives the place back a moment after it has closed the socket: four places, twelve connections one by one.
+  await using server = await startNbdkit({ plugin: ['pattern', '1M', 'limit=4'], filters: ['limit'] });
+  for (let round = 0; round < 12; round += 1) {
     await using connection = await connectNbd(plainEndpoint(server));
     await connection.read({ offsetBytes: 0, lengthBytes: 512 });
   }

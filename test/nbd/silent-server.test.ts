@@ -138,7 +138,10 @@ describe('a host that falls silent during the negotiation', () => {
 
   test('is given up at once when the caller gives up', async () => {
     const caller = new AbortController();
-    await using server = await play(async () => caller.abort(new Error('enough')));
+    await using server = await play(async () => {
+      await delay(SHORT_MS);
+      caller.abort(new Error('enough'));
+    });
     await assert.rejects(connectNbd(secure(server.port), { signal: caller.signal }), (failure: unknown) => {
       assert.ok(failure instanceof NbdConnectionLost);
       assert.equal((failure.cause as Error).message, 'enough');
