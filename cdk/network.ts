@@ -1,5 +1,6 @@
 /** Where the functions that talk to hosts are: in subnets of an existing VPC, or outside any. */
 
+import { Annotations } from 'aws-cdk-lib';
 import { type ISecurityGroup, type IVpc, SecurityGroup, type SubnetSelection, Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { Construct } from 'constructs';
 import type { NetworkSettings } from './settings.ts';
@@ -19,6 +20,9 @@ export function placementIn(scope: Construct, network: NetworkSettings | undefin
     availabilityZones: network.availabilityZones,
     privateSubnetIds: network.subnetIds,
   });
+  for (const subnet of vpc.privateSubnets) {
+    Annotations.of(subnet).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId', 'No route is added here.');
+  }
   return {
     vpc,
     vpcSubnets: { subnets: vpc.privateSubnets },

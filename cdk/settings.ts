@@ -56,13 +56,13 @@ const vault = z.strictObject({
  * the hosts, the S3 gateway endpoint, and interface endpoints for Secrets Manager and Step Functions.
  */
 const network = z.strictObject({
-  vpcId: text(/^vpc-[0-9a-f]+$/, 'give the id of the VPC from which the hosts can be reached'),
+  vpcId: text(/^vpc-([0-9a-f]{8}|[0-9a-f]{17})$/, 'give the id of the VPC from which the hosts can be reached'),
   availabilityZones: z.array(z.string()).check(z.minLength(1, 'name the zone of each subnet, in the same order')),
   subnetIds: z
-    .array(text(/^subnet-[0-9a-f]+$/, 'give ids of private subnets'))
+    .array(text(/^subnet-([0-9a-f]{8}|[0-9a-f]{17})$/, 'give ids of private subnets'))
     .check(z.minLength(1, 'give at least one private subnet')),
   securityGroupIds: z
-    .array(text(/^sg-[0-9a-f]+$/, 'give ids of security groups that allow 443 and 10809 to the hosts'))
+    .array(text(/^sg-([0-9a-f]{8}|[0-9a-f]{17})$/, 'give ids of security groups that allow 443 and 10809 to the hosts'))
     .check(z.minLength(1, 'give at least one security group')),
 });
 

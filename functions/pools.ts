@@ -19,12 +19,12 @@ export function pools(environment: { POOLS: PoolEntries }, scrubber: Scrubber): 
 
 /** A credential is read when a session has to be opened, not before: most calls go on with one that is open. */
 export function poolsOf(entries: PoolEntries, read: CredentialReader): Pools {
-  const names = Object.keys(entries);
+  const pools = new Map(Object.entries(entries));
+  const names = [...pools.keys()];
   return {
     named(name) {
-      const [only] = names;
-      const chosen = name ?? (names.length === 1 ? only : undefined);
-      const entry = chosen === undefined ? undefined : entries[chosen];
+      const chosen = name ?? (names.length === 1 ? names[0] : undefined);
+      const entry = chosen === undefined ? undefined : pools.get(chosen);
       if (chosen === undefined || entry === undefined) {
         const asked = name === undefined ? 'the request names no pool' : `there is no pool ${JSON.stringify(name)}`;
         throw new UnknownPool(`${asked}; the settings describe ${names.join(', ')}: name one of them`);

@@ -6,7 +6,7 @@ import type { Scrubber } from './scrubber.ts';
 /** Causes shown in a log line; longer chains do not occur, and a cycle must end. */
 const MAX_CAUSES = 5;
 
-/** Name, message, causes and details, scrubbed. Stacks stay behind: they begin with messages as they were. */
+/** Name, reason, causes and details, scrubbed. Stacks stay behind: they begin with messages as they were. */
 export function errorFields(error: unknown, scrubber: Scrubber): Readonly<Record<string, unknown>> {
   const causes: string[] = [];
   let cause = causeOf(error);
@@ -17,7 +17,8 @@ export function errorFields(error: unknown, scrubber: Scrubber): Readonly<Record
   const details = error instanceof Failure ? Object.entries(error.details) : [];
   return {
     failure: nameOf(error),
-    message: scrubber.scrub(messageOf(error)),
+    // The logger keeps `message` for the event's name.
+    reason: scrubber.scrub(messageOf(error)),
     causes,
     details: Object.fromEntries(details.map(([key, fact]) => [key, scrubbedFact(fact, scrubber)])),
   };

@@ -76,8 +76,14 @@ test('the readers write their results to the vault, for which a feature flag is 
   assert.ok(map !== undefined && 'ResultWriter' in map);
 });
 
+interface ShardPayload {
+  readonly parts?: number;
+}
+
 /** Steps of a run that goes well; a test replaces what shall go wrong. */
-function bench(answers: Partial<Record<(typeof STEPS)[number], (payload: any, call: number) => unknown>> = {}): {
+function bench(
+  answers: Partial<Record<(typeof STEPS)[number], (payload: ShardPayload, call: number) => unknown>> = {},
+): {
   bench: Bench;
   calls: string[];
   run: () => ReturnType<Bench['run']>;

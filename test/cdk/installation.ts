@@ -1,6 +1,9 @@
 /** An installation synthesized in memory, without bundling, with its references replaced by readable names. */
 
-import { readFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { PipelineStack } from '#cdk/pipeline-stack.ts';
@@ -26,16 +29,22 @@ export interface Installation {
 
 export function synthesize(settings: Settings = testSettings()): Installation {
   const { context } = projectFile('cdk.json') as { context: Record<string, unknown> };
-  const app = new App({ context: { ...context, 'aws:cdk:bundling-stacks': [] }, analyticsReporting: false });
+  const outdir = mkdtempSync(join(tmpdir(), 'blockferry-cdk-'));
+  const app = new App({
+    outdir,
+    context: { ...context, 'aws:cdk:bundling-stacks': [] },
+    analyticsReporting: false,
+  });
   const vault = new VaultStack(app, 'vault', { vault: settings.vault });
   const pipeline = new PipelineStack(app, 'pipeline', { settings, bucket: vault.bucket, key: vault.key });
-  const template = Template.fromStack(pipeline);
-  const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine'));
-  return {
-    vault: Template.fromStack(vault),
-    pipeline: template,
-    definition: JSON.parse(resolved(machine?.['Properties'].DefinitionString)),
-  };
+  try {
+    const template = Template.fromStack(pipeline);
+    const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine'));
+    const definition = JSON.parse(resolved(machine?.['Properties'].DefinitionString));
+    return { vault: Template.fromStack(vault), pipeline: template, definition };
+  } finally {
+    rmSync(outdir, { recursive: true });
+  }
 }
 
 const PSEUDO: Record<string, string> = {
@@ -44,10 +53,15 @@ const PSEUDO: Record<string, string> = {
   'AWS::AccountId': '123456789012',
 };
 
+/** Arguments of the intrinsic functions below, each with the fields of all. */
+type Argument = string & [string, unknown[]] & { readonly OutputName: string };
+
 /** Text of a value with intrinsic functions: joined, references by the names a reader knows. */
 export function resolved(value: unknown): string {
   if (typeof value === 'string') return value;
-  const [[intrinsic, argument] = []] = Object.entries(value as Record<string, any>);
+  const [[intrinsic, argument] = assert.fail('no intrinsic function')] = Object.entries(
+    value as Record<string, Argument>,
+  );
   switch (intrinsic) {
     case 'Fn::Join':
       return argument[1].map(resolved).join(argument[0]);

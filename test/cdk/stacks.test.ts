@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Match, type Template } from 'aws-cdk-lib/assertions';
+import { RUN_LIMIT_HOURS } from '#lib/workflow/backup-input.ts';
+import { resolved, STEPS, synthesize, testSettings } from './installation.ts';
+
+const { vault, pipeline, definition } = synthesize();
+const near = synthesize(
+  testSettings({
+    network: {
+      vpcId: 'vpc-0123456789abcdef0',
+      availabilityZones: ['eu-central-1a'],
+      subnetIds: ['subnet-0123456789abcdef0'],
+      securityGroupIds: ['sg-0123456789abcdef0'],
+    },
+  }),
+).pipeline;
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: Record<string, Record<string, unknown>>;
+}
+
+function statements(template: Template): Statement[] {
+  return Object.values(template.findResources('AWS::IAM::Policy')).flatMap(
+    (policy) => policy['Properties'].PolicyDocument.Statement,
+  );
+}
+
+test('the bucket keeps old versions, is encrypted with its own key through a bucket key, and is closed to the public', () => {
+  vault.hasResourceProperties('AWS::S3::Bucket', {
+    VersioningConfiguration: { Status: 'Enabled' },
+    BucketEncryption: {
+      ServerSideEncryptionConfiguration: [
+        { BucketKeyEnabled: true, ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms' } },
+      ],
+    },
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    },
+    OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+  });
+  vault.hasResourceProperties('AWS::KMS::Key', { EnableKeyRotation: true });
+});
+
+test('bucket and key outlive their stack', () => {
+  for (const type of ['AWS::S3::Bucket', 'AWS::KMS::Key']) {
+    vault.hasResource(type, { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
+  }
+});
+
+test('the bucket refuses requests without TLS and with TLS older than 1.2', () => {
+  const deny = (Condition: object) =>
+    Match.objectLike({ Effect: 'Deny', Action: 's3:*', Principal: { AWS: '*' }, Condition });
+  vault.hasResourceProperties('AWS::S3::BucketPolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        deny({ Bool: { 'aws:SecureTransport': 'false' } }),
+        deny({ NumericLessThan: { 's3:TlsVersion': 1.2 } }),
+      ]),
+    },
+  });
+});
+
+test('nobody can remove a ledger entry or write over one', () => {
+  vault.hasResourceProperties('AWS::S3::BucketPolicy', {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Sid: 'LedgerIsNeverRemoved',
+          Effect: 'Deny',
+          Action: ['s3:DeleteObject', 's3:DeleteObjectVersion'],
+          Principal: { AWS: '*' },
+        }),
+        Match.objectLike({
+          Sid: 'LedgerIsNeverOverwritten',
+          Effect: 'Deny',
+          Action: 's3:PutObject',
+          Condition: { Null: { 's3:if-none-match': 'true' } },
+        }),
+      ]),
+    },
+  });
+});
+
+test("abandoned uploads end after a week and connections after a day, in the vault's own prefix", () => {
+  vault.hasResourceProperties('AWS::S3::Bucket', {
+    LifecycleConfiguration: {
+      Rules: [
+        Match.objectLike({
+          AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 },
+          NoncurrentVersionExpiration: { NoncurrentDays: 30 },
+        }),
+        Match.objectLike({ Id: 'connections', Prefix: 'backups/connections/', ExpirationInDays: 1 }),
+      ],
+    },
+  });
+});
+
+test('nothing expires what a restore point consists of', () => {
+  const [bucket] = Object.values(vault.findResources('AWS::S3::Bucket'));
+  const rules: Record<string, unknown>[] = bucket?.['Properties'].LifecycleConfiguration.Rules;
+  const expiring = rules.filter((rule) => 'ExpirationInDays' in rule || 'Transitions' in rule);
+  assert.deepEqual(
+    expiring.map(({ Prefix }) => Prefix),
+    ['backups/connections/'],
+  );
+});
+
+test('every function runs on Node 24 and arm64, with a role and a log group of its own', () => {
+  const functions = Object.values(pipeline.findResources('AWS::Lambda::Function'));
+  assert.equal(functions.length, STEPS.length);
+  for (const { Properties } of functions) {
+    assert.equal(Properties.Runtime, 'nodejs24.x');
+    assert.deepEqual(Properties.Architectures, ['arm64']);
+  }
+  const distinct = (of: (properties: Record<string, unknown>) => unknown) =>
+    new Set(functions.map(({ Properties }) => JSON.stringify(of(Properties)))).size;
+  assert.equal(
+    distinct(({ Role }) => Role),
+    STEPS.length,
+  );
+  assert.equal(
+    distinct(({ LoggingConfig }) => LoggingConfig),
+    STEPS.length,
+  );
+});
+
+test('no role has a policy that somebody else maintains', () => {
+  for (const { Properties } of Object.values(near.findResources('AWS::IAM::Role'))) {
+    assert.equal(Properties.ManagedPolicyArns, undefined);
+  }
+});
+
+test('no allowance is a wildcard, but for actions that know no narrower resource', () => {
+  for (const { Effect, Action, Resource } of [...statements(pipeline), ...statements(near)]) {
+    assert.doesNotMatch(JSON.stringify(Action), /\*/);
+    const onAll = Effect === 'Allow' && [Resource].flat().includes('*');
+    if (onAll)
+      assert.ok(
+        [Action].flat().every((action) => /^(ec2|logs):/.test(action)),
+        JSON.stringify(Action),
+      );
+  }
+});
+
+test('nobody may delete a pack, a manifest or a ledger entry, or touch retention', () => {
+  const deletions = statements(pipeline).filter(({ Action }) => /s3:Delete/.test(JSON.stringify(Action)));
+  const targets = deletions.flatMap(({ Resource }) => [Resource].flat().map(resolved));
+  for (const target of targets) assert.match(target, /(lease\.json|connections\/\*)$/);
+  assert.doesNotMatch(
+    JSON.stringify(statements(pipeline)),
+    /Retention|LegalHold|Lifecycle|PutBucket|DeleteObjectVersion/,
+  );
+});
+
+test("only the steps that log in may read a pool's credential", () => {
+  const readers = Object.entries(pipeline.findResources('AWS::IAM::Policy'))
+    .filter(([, policy]) => JSON.stringify(policy).includes('secretsmanager:'))
+    .map(([id]) => id.replace(/Role.*/, ''));
+  assert.deepEqual(readers.sort(), ['releasehost', 'snapshotdisks']);
+});
+
+test('the key serves only S3, and only for this bucket', () => {
+  const uses = statements(pipeline).filter(({ Action }) => JSON.stringify(Action).includes('kms:'));
+  assert.equal(uses.length, STEPS.length + 1);
+  for (const { Condition } of uses) {
+    assert.ok(Condition?.['StringEquals']?.['kms:ViaService'] !== undefined);
+    assert.ok(Condition?.['StringLike']?.['kms:EncryptionContext:aws:s3:arn'] !== undefined);
+  }
+});
+
+test('the state machine has a name, an end, and logs no data of its executions', () => {
+  pipeline.hasResourceProperties('AWS::StepFunctions::StateMachine', {
+    StateMachineName: 'blockferry-backup',
+    LoggingConfiguration: { IncludeExecutionData: false, Level: 'ERROR' },
+  });
+  assert.equal(definition['TimeoutSeconds'], RUN_LIMIT_HOURS * 3600);
+});
+
+test('a schedule that could not start gives up before it would meet the next one', () => {
+  pipeline.hasResourceProperties('AWS::Scheduler::Schedule', {
+    ScheduleExpression: 'cron(30 1 * * ? *)',
+    ScheduleExpressionTimezone: 'Europe/Berlin',
+    Target: {
+      RetryPolicy: { MaximumRetryAttempts: 5, MaximumEventAgeInSeconds: 3600 },
+      Input: '{"vm":"5f0e4a3c-0b1d-4c2e-9f3a-6b7c8d9e0f1a"}',
+    },
+  });
+});
+
+test('without a network no function is in a VPC; with one, only those that talk to the host', () => {
+  const inVpc = (template: Template) =>
+    Object.entries(
+      template.findResources('AWS::Lambda::Function', { Properties: { VpcConfig: Match.anyValue() } }),
+    ).map(([id]) => id.replace(/Function.*/, ''));
+  assert.deepEqual(inVpc(pipeline), []);
+  assert.deepEqual(inVpc(near).sort(), ['readshard', 'releasehost', 'snapshotdisks']);
+});
+
+test('code of a function in a VPC cannot use the network permissions that Lambda needs', () => {
+  const denied = statements(near).filter(({ Effect }) => Effect === 'Deny');
+  assert.equal(denied.length, 3);
+  for (const { Condition } of denied) assert.ok(Condition?.['ArnLike']?.['lambda:SourceFunctionArn'] !== undefined);
+});
