@@ -13,7 +13,7 @@ import {
 } from '#lib/nbd/failures.ts';
 import { Secret } from '#lib/secret.ts';
 import { issueCertificate, type TestCertificate } from '../servers/certificates.ts';
-import { freePort } from '../servers/nbd-servers.ts';
+import { freePort } from '../servers/free-port.ts';
 import {
   type Client,
   exportNameOf,

@@ -3,11 +3,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestCertificate } from './certificates.ts';
+import { freePort } from './free-port.ts';
 
 export interface RunningNbdServer extends AsyncDisposable {
   readonly address: '127.0.0.1';
@@ -87,8 +88,10 @@ export async function startQemuNbd({
   const persistent = ['-t', '-e', '16'];
   return startOnFreePort(folder, (port) =>
     spawn(
-      'qemu-nbd',
+      // A test that is killed runs no clean-up; the kernel then ends its server, as nbdkit arranges for itself.
+      'setpriv',
       [
+        ...['--pdeathsig', 'KILL', 'qemu-nbd'],
         ...['-r', '-f', 'raw', '-b', '127.0.0.1', '-p', String(port), '-x', exportName],
         ...persistent,
         ...tlsArguments,
@@ -130,17 +133,6 @@ export async function startNbdServer({ file, exportName }: FileExport): Promise<
       await rm(folder, { recursive: true });
     },
   };
-}
-
-/** A port that nobody listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('the port probe has no port');
-  return address.port;
 }
 
 async function writeTlsFolder(folder: string, tls: ServerTls): Promise<void> {
