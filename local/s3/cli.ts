@@ -23,9 +23,10 @@ await command.parseAsync();
 async function serve({ dir, port, region, bucket }: Options): Promise<void> {
   const credentials = await keptCredentials(dir);
   const server = await startS3Server({ directory: dir, port: Number(port), region, buckets: bucket, credentials });
+  // Before the first line is out: who reads it may already want the server to end.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop());
   console.log(`AWS_ENDPOINT_URL_S3=${server.endpoint}`);
   console.log(`AWS_REGION=${region}`);
   console.log(`AWS_ACCESS_KEY_ID=${credentials.accessKeyId}`);
   console.log(`AWS_SECRET_ACCESS_KEY=${credentials.secretAccessKey}`);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop());
 }

@@ -179,10 +179,11 @@ function listedParts(body: XmlElement): ListedPart[] {
 
 /** The stored parts that the list names; throws when the list does not fit them. */
 function chosenParts(upload: Upload, listed: readonly ListedPart[]): PartRecord[] {
-  let previous = 0;
+  const isAscending = listed.every(
+    (part, index) => index === 0 || part.partNumber > (listed[index - 1]?.partNumber ?? 0),
+  );
+  if (!isAscending) throw new S3Error('InvalidPartOrder');
   return listed.map(({ partNumber, etag, checksum }, index) => {
-    if (partNumber <= previous) throw new S3Error('InvalidPartOrder');
-    previous = partNumber;
     const part = upload.parts.get(partNumber);
     const isOther = part?.etag !== etag || (checksum !== undefined && part.checksum !== checksum);
     if (part === undefined || isOther) {
