@@ -84,6 +84,9 @@ const elsewhere: Translation = (message, facts, cause) =>
   );
 
 const NO_BUCKET = denied('There is no bucket of this name; check the name, the endpoint and the account');
+const UNKNOWN_AUTHORITY = denied(
+  "The endpoint's certificate is not signed by a known authority; name a private one's certificate in NODE_EXTRA_CA_CERTS",
+);
 const CHECK_KEYS = denied('Check the access key and its secret, and that they belong to this endpoint');
 const EXPIRED = denied('The credentials have expired; get new ones');
 const NOT_ALLOWED = denied(
@@ -144,9 +147,9 @@ const BY_CODE: ReadonlyMap<string, Translation> = new Map<string, Translation>([
   ['EHOSTUNREACH', NO_ROUTE],
   ['ENETUNREACH', NO_ROUTE],
   ['CERT_HAS_EXPIRED', denied("The endpoint's certificate has expired")],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', denied("The endpoint's certificate is not signed by a known authority")],
-  ['SELF_SIGNED_CERT_IN_CHAIN', denied("The endpoint's certificate is not signed by a known authority")],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', denied("The endpoint's certificate is not signed by a known authority")],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', UNKNOWN_AUTHORITY],
+  ['SELF_SIGNED_CERT_IN_CHAIN', UNKNOWN_AUTHORITY],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', UNKNOWN_AUTHORITY],
   ['ERR_TLS_CERT_ALTNAME_INVALID', denied("The endpoint's certificate is for another name")],
 ]);
 
