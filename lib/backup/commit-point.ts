@@ -15,7 +15,9 @@ import { type Bytes, GRAIN_BYTES, grainsCovering, type RunId } from '#lib/units.
 import { appendEntry } from '#lib/vault/ledger.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { readPlan, readReceipts } from '#lib/vault/run-documents.ts';
-import { checkCoverage, checkPacks } from './coverage.ts';
+import { RUN_LIMIT_MS } from '#lib/vault/time-limits.ts';
+import { checkBasePacks, checkCoverage, checkPacks } from './coverage.ts';
+import { RunExpired } from './failures.ts';
 import { type BuiltManifest, buildManifest } from './manifest-builder.ts';
 
 export interface CommitPorts {
@@ -38,8 +40,12 @@ export interface CommitResult {
  */
 export async function commitPoint({ store, clock }: CommitPorts, run: RunId): Promise<CommitResult> {
   const plan = await readPlan(store, run);
+  if (clock.now().getTime() - plan.started.getTime() > RUN_LIMIT_MS) {
+    throw new RunExpired(
+      `run ${run} began at ${plan.started.toISOString()}, too long ago to commit it; start a new run`,
+    );
+  }
   const receipts = await readReceipts(store, run);
-  await checkPacks(store, receipts);
   const storedBytes = receipts.reduce((sum, { pack }) => sum + (pack?.bytes ?? 0), 0);
   const entries: LedgerEntry[] = [];
   for (const disk of plan.disks) {
@@ -67,8 +73,10 @@ async function writeManifest(
   const bits = await store.get(vaultKeys.bitmap(plan.run, disk.disk));
   const planned = new GrainBitmap(grainsCovering(disk.diskBytes), bits);
   checkCoverage(disk, planned, receipts);
+  await checkPacks(store, planned, receipts);
   const base = disk.base === undefined ? undefined : await ManifestReader.open(store, disk.base.manifest);
   const built = await buildManifest({ plan, disk, planned, receipts, base });
+  await checkBasePacks(store, built.header);
   return {
     ...HEAD,
     requires: [],

@@ -31,3 +31,8 @@ export class NbdNotOffered extends Failure {
 export class NothingToBackUp extends Failure {
   static override readonly failureName = 'NothingToBackUp';
 }
+
+/** The run began so long ago that its packs may have been collected; nothing may be committed from it any more. */
+export class RunExpired extends Failure {
+  static override readonly failureName = 'RunExpired';
+}

@@ -8,7 +8,7 @@ import type { DiskPlan, RunPlan, Shard } from '#lib/format/plan.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type GrainIndex, parseDiskId, parsePackId, parseRunId, type RunId } from '#lib/units.ts';
-import { readPlan, readShardReceipts } from '#lib/vault/run-documents.ts';
+import { readPlan, readReceipt, readShardReceipts } from '#lib/vault/run-documents.ts';
 import { BaseContent } from './base-content.ts';
 import type { BlockSource } from './block-source.ts';
 import { type NbdExport, readConnection } from './connection-document.ts';
@@ -100,8 +100,10 @@ async function readPart(
     const stored = await writer.finish();
     const durationMs = ports.clock.now().getTime() - started.getTime();
     const document = receiptOf({ run, diskPlan, shard, first, part, copied, stored, durationMs });
-    await ports.store.putIfAbsent(vaultKeys.receipt(run, { shard: shard.shard, part }), encodeDocument(document));
-    return copied.end;
+    const key = vaultKeys.receipt(run, { shard: shard.shard, part });
+    if ((await ports.store.putIfAbsent(key, encodeDocument(document))) === 'created') return copied.end;
+    // The other attempt may have stopped earlier than this one: the shard goes on where the receipt that counts ends.
+    return (await readReceipt(ports.store, run, { shard: shard.shard, part })).endGrain;
   } catch (cause) {
     await writer.abort();
     throw cause;

@@ -1,5 +1,13 @@
-/** How the vault's JSON documents are read and written: one schema each, features refused or ignored by one rule. */
+/**
+ * How the vault's JSON documents are read and written: one schema each, features refused or ignored by one rule, every
+ * byte covered by a digest.
+ *
+ * ```
+ * {"version":1,"requires":[],...,"digest":"<SHA-256 of everything before the comma, 64 hexadecimal digits>"}\n
+ * ```
+ */
 
+import { hash } from 'node:crypto';
 import { z } from 'zod/mini';
 import { parseDiskId, parsePackId, parseRunId, parseSha256, parseVmId } from '#lib/units.ts';
 import { DamagedObject, UnsupportedFormat } from './failures.ts';
@@ -32,9 +40,13 @@ export const timeField = z.pipe(
 
 const headOnly = z.object({ version: z.number(), requires: z.optional(z.array(z.string())) });
 
-/** Parses a stored document; `where` is its key. Unknown fields are ignored, unknown required features refused. */
+/**
+ * Parses a stored document; `where` is its key. Unknown fields are ignored, unknown required features refused; a document
+ * that does not fit its digest throws DamagedObject.
+ */
 export function parseDocument<T extends z.ZodMiniType>(schema: T, bytes: Uint8Array, where: string): z.output<T> {
   const json = parseJson(bytes, where);
+  checkDigest(bytes, where);
   const head = headOnly.safeParse(json);
   const unknown = head.data?.requires?.filter((feature) => !KNOWN_FEATURES.has(feature)) ?? [];
   if (head.success && (head.data.version !== FORMAT_VERSION || unknown.length > 0)) {
@@ -57,7 +69,22 @@ function parseJson(bytes: Uint8Array, where: string): unknown {
   }
 }
 
-/** The bytes of a document as stored: JSON in the schema's field order, one line, newline at the end. */
+const DIGEST_FIELD = ',"digest":"';
+const DOCUMENT_END = '"}\n';
+const DIGEST_HEX_DIGITS = 64;
+const SEAL_BYTES = DIGEST_FIELD.length + DIGEST_HEX_DIGITS + DOCUMENT_END.length;
+
+const sealOf = (body: Uint8Array) => `${DIGEST_FIELD}${hash('sha256', body, 'hex')}${DOCUMENT_END}`;
+
+function checkDigest(bytes: Uint8Array, where: string): void {
+  const end = Math.max(0, bytes.length - SEAL_BYTES);
+  if (Buffer.from(bytes.subarray(end)).toString('latin1') !== sealOf(bytes.subarray(0, end))) {
+    throw new DamagedObject(`${where} does not fit the digest at its end: it was changed or cut after it was written`);
+  }
+}
+
+/** The bytes of a document as stored: JSON in the order of its fields, on one line that ends with digest and newline. */
 export function encodeDocument(document: object): Buffer {
-  return Buffer.from(`${JSON.stringify(document)}\n`);
+  const body = Buffer.from(JSON.stringify(document).slice(0, -1));
+  return Buffer.concat([body, Buffer.from(sealOf(body), 'latin1')]);
 }

@@ -77,6 +77,19 @@ export class Outcomes {
     this.#bytes[at] = (this.#bytes[at] ?? 0) | (outcome << ((position & 3) * 2));
   }
 
+  /** How many grains have each outcome, by its code; codes beyond the known three are the receipt's damage. */
+  tally(): readonly [data: number, zero: number, unchanged: number, unknown: number] {
+    const counts: [number, number, number, number] = [0, 0, 0, 0];
+    for (let position = 0; position < this.grains; position++) {
+      const outcome = this.get(position);
+      if (outcome === OUTCOME_DATA) counts[0]++;
+      else if (outcome === OUTCOME_ZERO) counts[1]++;
+      else if (outcome === OUTCOME_UNCHANGED) counts[2]++;
+      else counts[3]++;
+    }
+    return counts;
+  }
+
   /** The first `grains` outcomes as they stand in a receipt. */
   encode(grains: GrainCount): string {
     return this.#bytes.toString('base64', 0, Math.ceil(grains / 4));

@@ -73,18 +73,37 @@ export function encodeSection(map: SectionMap): Buffer {
   return encodeSectionBody(Buffer.concat([head.view(), lengths.view(), packs.view(), slots.view()]));
 }
 
-/** Fills a map from stored bytes; `into` lets a builder reuse one map for all sections. */
-export function decodeSection(stored: Buffer, where: string, into = emptySection()): SectionMap {
-  into.packs.fill(NO_PACK);
-  into.slots.fill(0);
-  if (stored.length === 0) return into;
+/**
+ * The extents of a section that hold data, in order; between them all is zeros. Extent i is the grains from `firsts[i]`
+ * (0 is the section's first), `lengths[i]` of them, in consecutive slots of pack `packs[i]` from `slots[i]`.
+ */
+export interface SectionExtents {
+  readonly firsts: Uint32Array;
+  readonly lengths: Uint32Array;
+  readonly packs: Uint32Array;
+  readonly slots: Uint32Array;
+}
+
+const NO_EXTENTS: SectionExtents = {
+  firsts: new Uint32Array(),
+  lengths: new Uint32Array(),
+  packs: new Uint32Array(),
+  slots: new Uint32Array(),
+};
+
+/** The extents from stored bytes: work and memory grow with the extents, not with the disk. */
+export function decodeExtents(stored: Buffer, where: string): SectionExtents {
+  if (stored.length === 0) return NO_EXTENTS;
   const reader = new VarintReader(decodeSectionBody(stored, where), where);
   const count = reader.unsigned();
   if (count > SECTION_GRAINS) throw new DamagedObject(`${where}: ${count} extents in ${SECTION_GRAINS} grains`);
   const lengths = Uint32Array.from({ length: count }, () => reader.unsigned());
   const packs = Uint32Array.from({ length: count }, () => reader.unsigned());
+  const firsts = new Uint32Array(count);
+  const slots = new Uint32Array(count);
   const nextSlot = new Map<number, number>();
   let grain: GrainCount = 0;
+  let kept = 0;
   for (let i = 0; i < count; i++) {
     const length = lengths[i] ?? 0;
     const pack = packs[i] ?? NO_PACK;
@@ -92,12 +111,34 @@ export function decodeSection(stored: Buffer, where: string, into = emptySection
     if (pack !== NO_PACK) {
       const slot = (nextSlot.get(pack) ?? 0) + reader.signed();
       if (slot < 0) throw new DamagedObject(`${where}: extent ${i} has slot ${slot}`);
-      for (let k = 0; k < length; k++) into.slots[grain + k] = slot + k;
-      into.packs.fill(pack, grain, grain + length);
+      firsts[kept] = grain;
+      lengths[kept] = length;
+      packs[kept] = pack;
+      slots[kept] = slot;
+      kept++;
       nextSlot.set(pack, slot + length);
     }
     grain += length;
   }
   if (!reader.atEnd) throw new DamagedObject(`${where}: bytes behind the last extent`);
+  return {
+    firsts: firsts.subarray(0, kept),
+    lengths: lengths.subarray(0, kept),
+    packs: packs.subarray(0, kept),
+    slots: slots.subarray(0, kept),
+  };
+}
+
+/** Fills a map from stored bytes; `into` lets a builder reuse one map for all sections. */
+export function decodeSection(stored: Buffer, where: string, into = emptySection()): SectionMap {
+  into.packs.fill(NO_PACK);
+  into.slots.fill(0);
+  const { firsts, lengths, packs, slots } = decodeExtents(stored, where);
+  for (const [i, first] of firsts.entries()) {
+    const length = lengths[i] ?? 0;
+    const slot = slots[i] ?? 0;
+    for (let k = 0; k < length; k++) into.slots[first + k] = slot + k;
+    into.packs.fill(packs[i] ?? NO_PACK, first, first + length);
+  }
   return into;
 }

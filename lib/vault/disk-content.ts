@@ -1,88 +1,168 @@
 /**
  * The content of a disk at one point, read from the vault: any range in any order, every grain checked against its
- * digest. It is what every kind of restore reads from.
+ * digest. It is what every kind of restore reads from. Work grows with the data of a range; holes cost nothing.
  */
 
+import type { Failure } from '#lib/failure.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
 import { decodeFrame } from '#lib/format/frame.ts';
 import type { GrainRun } from '#lib/format/grain-bitmap.ts';
 import { grainDigest } from '#lib/format/grain-content.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
+import type { LedgerEntry } from '#lib/format/ledger.ts';
 import type { PackEntry } from '#lib/format/manifest.ts';
-import type { FramePlace, PackIndex } from '#lib/format/pack-index.ts';
-import { NO_PACK, type SectionMap } from '#lib/format/section.ts';
+import type { SectionExtents } from '#lib/format/section.ts';
+import { ObjectNotFound, RangeNotSatisfiable, VaultCorruption } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import {
   type Bytes,
   type DiskId,
   GRAIN_BYTES,
-  type GrainIndex,
   grainOffsetBytes,
+  grainRunBytes,
   grainsCovering,
-  MIB,
   SECTION_GRAINS,
-  WINDOW_GRAINS,
 } from '#lib/units.ts';
+import {
+  type FrameRead,
+  firstExtentBehind,
+  type GrainPlace,
+  groupFrames,
+  placesByPack,
+  runsOf,
+  type WantedFrame,
+  wantedFrames,
+} from './frame-reads.ts';
 import { readEntry } from './ledger.ts';
 import { ManifestReader } from './manifest-reader.ts';
 import { PackIndexes } from './pack-indexes.ts';
 
-/** Two wanted frames this close are fetched with what lies between: a GET costs about as much as 1 MiB of transfer. */
-const GAP_BYTES = MIB;
-/** Largest single GET, so that a dense range does not arrive as one huge buffer. */
-const FETCH_BYTES = 16 * MIB;
-/** Sections kept decoded: a sequential reader needs one or two at a time, 2 MiB each. */
+/** Sections kept decoded: a sequential reader needs one or two at a time, at most 4 MiB each. */
 const KEPT_SECTIONS = 4;
 
-/** Receives grains of a range; not in order, each once; holes are not delivered. `bytes` is the receiver's to keep. */
-export type GrainReceiver = (offsetBytes: Bytes, bytes: Buffer) => void | Promise<void>;
+/** Receives the data of a range; not in order, each grain once, as data or as damage; holes are not delivered. */
+export interface ContentReceiver {
+  /** `data` is the receiver's to keep. */
+  write(offsetBytes: Bytes, data: Buffer): void | Promise<void>;
+  /** Throw here to stop reading at the first damage. */
+  damaged(run: GrainRun, failure: Failure): void;
+}
+
+/** Grains of which the vault cannot even say where their data is. */
+export interface LostRead {
+  readonly kind: 'lost';
+  readonly runs: readonly GrainRun[];
+  readonly failure: Failure;
+}
 
 export class DiskContent {
+  /** The ledger entry of the point: together with the disk it says exactly which bytes these are. */
+  readonly entry: LedgerEntry;
   readonly disk: DiskId;
   readonly diskBytes: Bytes;
+  /** Bytes of the disk that hold data, by the manifest's own count. */
+  readonly dataBytes: Bytes;
   readonly #store: ObjectStore;
   readonly #manifest: ManifestReader;
   readonly #indexes: PackIndexes;
-  readonly #sections = new Map<number, Promise<SectionMap>>();
+  readonly #sections = new Map<number, Promise<SectionExtents>>();
 
-  private constructor(store: ObjectStore, manifest: ManifestReader) {
+  private constructor(store: ObjectStore, entry: LedgerEntry, manifest: ManifestReader) {
     this.#store = store;
     this.#manifest = manifest;
+    this.entry = entry;
     this.disk = manifest.header.disk;
     this.diskBytes = manifest.header.diskBytes;
+    this.dataBytes = Math.min(
+      this.diskBytes,
+      manifest.header.packs.reduce((sum, { live }) => sum + grainOffsetBytes(live), 0),
+    );
     this.#indexes = new PackIndexes(store, this.disk);
   }
 
   static async open(store: ObjectStore, at: { disk: DiskId; seq: number }): Promise<DiskContent> {
     const { entry } = await readEntry(store, at);
-    return new DiskContent(store, await ManifestReader.open(store, entry.manifest));
+    return new DiskContent(store, entry, await ManifestReader.open(store, entry.manifest));
   }
 
-  /** The runs of grains within a range that hold data; everything between them reads as zeros. */
+  /**
+   * The runs of grains within a range that hold data; everything between them reads as zeros. A damaged section counts
+   * as data, since nothing that is unknown may pass for zeros.
+   */
   async dataRuns(range: GrainRun): Promise<GrainRun[]> {
-    const runs: { first: GrainIndex; end: GrainIndex }[] = [];
+    const runs: { first: number; end: number }[] = [];
+    const add = (first: number, end: number) => {
+      const last = runs.at(-1);
+      if (last?.end === first) last.end = end;
+      else runs.push({ first, end });
+    };
     for (const part of this.#bySection(range)) {
-      const map = await this.#section(part.section);
-      for (let grain = part.first; grain < part.end; grain++) {
-        if ((map.packs[grain % SECTION_GRAINS] ?? NO_PACK) === NO_PACK) continue;
-        const last = runs.at(-1);
-        if (last?.end === grain) last.end = grain + 1;
-        else runs.push({ first: grain, end: grain + 1 });
+      const extents = await undamaged(this.#section(part.section));
+      if (extents.kind === 'damaged') {
+        add(part.first, part.end);
+        continue;
+      }
+      const { firsts, lengths } = extents.value;
+      const base = part.section * SECTION_GRAINS;
+      for (let i = firstExtentBehind(extents.value, part.first - base); i < firsts.length; i++) {
+        const first = base + (firsts[i] ?? 0);
+        if (first >= part.end) break;
+        add(Math.max(first, part.first), Math.min(first + (lengths[i] ?? 0), part.end));
       }
     }
     return runs;
   }
 
-  /** Delivers the data of a range; throws DamagedObject rather than deliver a wrong byte. */
-  async read(range: GrainRun, receive: GrainReceiver): Promise<void> {
+  /** What has to be fetched for a range, one GET each, pack by pack within each section of the disk. */
+  async *reads(range: GrainRun): AsyncGenerator<FrameRead | LostRead, undefined> {
     for (const part of this.#bySection(range)) {
-      const map = await this.#section(part.section);
-      for (const [no, wanted] of await this.#wantedFrames(map, part)) {
-        const entry = this.#manifest.pack(no);
-        const index = await this.#indexes.get(entry);
-        for (const group of groupFrames(wanted)) await this.#fetch({ entry, index, map, range: part }, group, receive);
+      const extents = await undamaged(this.#section(part.section));
+      if (extents.kind === 'damaged') {
+        yield { kind: 'lost', runs: [{ first: part.first, end: part.end }], failure: extents.failure };
+        continue;
       }
+      for (const [no, places] of placesByPack(extents.value, part)) yield* this.#packReads(no, places);
     }
+  }
+
+  /** Fetches one of `reads` and delivers what it holds. Only what is not damage throws: an unreachable vault, say. */
+  async deliver(read: FrameRead | LostRead, receiver: ContentReceiver): Promise<void> {
+    if (read.kind === 'lost') {
+      for (const run of read.runs) receiver.damaged(run, read.failure);
+      return;
+    }
+    const first = read.frames[0]?.place;
+    const last = read.frames.at(-1)?.place;
+    if (first === undefined || last === undefined) return;
+    const key = vaultKeys.pack(this.disk, read.entry);
+    const range = { start: first.offsetBytes, end: last.offsetBytes + last.storedBytes };
+    const fetched = await undamaged(this.#store.get(key, { range }));
+    if (fetched.kind === 'damaged') {
+      await this.#deliverSingly(read, receiver, fetched.failure);
+      return;
+    }
+    for (const frame of read.frames) {
+      const at = frame.place.offsetBytes - first.offsetBytes;
+      const stored = fetched.value.subarray(at, at + frame.place.storedBytes);
+      await this.#unpack({ read, frame, stored, where: `frame ${frame.place.frame} of pack ${key}` }, receiver);
+    }
+  }
+
+  /** Delivers a range; throws the first damage rather than deliver a wrong byte. */
+  async read(range: GrainRun, write: ContentReceiver['write']): Promise<void> {
+    const damaged = (_run: GrainRun, failure: Failure) => {
+      throw failure;
+    };
+    for await (const read of this.reads(range)) await this.deliver(read, { write, damaged });
+  }
+
+  /** Whether `data` is what the vault holds at these grains, by digest: no object is read. */
+  holds(read: FrameRead, place: GrainPlace, data: Buffer): boolean {
+    for (let i = 0; i < place.count; i++) {
+      const grain = data.subarray(i * GRAIN_BYTES, (i + 1) * GRAIN_BYTES);
+      if (!grainDigest(grain).equals(read.index.digestOf(place.slot + i))) return false;
+    }
+    return true;
   }
 
   *#bySection(range: GrainRun): Generator<GrainRun & { readonly section: number }> {
@@ -95,10 +175,10 @@ export class DiskContent {
     }
   }
 
-  #section(section: number): Promise<SectionMap> {
+  #section(section: number): Promise<SectionExtents> {
     const known = this.#sections.get(section);
     if (known !== undefined) return known;
-    const loading = this.#manifest.section(section);
+    const loading = this.#manifest.extents(section);
     loading.catch(() => this.#sections.delete(section));
     this.#sections.set(section, loading);
     for (const oldest of this.#sections.keys()) {
@@ -108,108 +188,85 @@ export class DiskContent {
     return loading;
   }
 
-  /** For each pack that the range needs, its frames in order. */
-  async #wantedFrames(map: SectionMap, range: GrainRun): Promise<Map<number, FramePlace[]>> {
-    const wanted = new Map<number, FramePlace[]>();
-    for (let grain = range.first; grain < range.end; grain++) {
-      const no = map.packs[grain % SECTION_GRAINS] ?? NO_PACK;
-      if (no === NO_PACK) continue;
-      const slot = map.slots[grain % SECTION_GRAINS] ?? 0;
-      const frames = wanted.get(no) ?? [];
-      const last = frames.at(-1);
-      if (last !== undefined && slot >= last.firstSlot && slot < last.firstSlot + last.grains) continue;
-      frames.push((await this.#indexes.get(this.#manifest.pack(no))).frameOfSlot(slot));
-      wanted.set(no, frames);
-    }
-    for (const frames of wanted.values()) frames.sort((a, b) => a.frame - b.frame);
-    return wanted;
+  async *#packReads(no: number, places: readonly GrainPlace[]): AsyncGenerator<FrameRead | LostRead, undefined> {
+    const planned = await undamaged(this.#planPack(no, places));
+    if (planned.kind === 'damaged') yield { kind: 'lost', runs: runsOf(places), failure: planned.failure };
+    else yield* planned.value;
   }
 
-  async #fetch(source: FrameSource, frames: readonly FramePlace[], receive: GrainReceiver): Promise<void> {
-    const [first] = frames;
-    const last = frames.at(-1);
-    if (first === undefined || last === undefined) return;
-    const key = vaultKeys.pack(this.disk, source.entry);
-    const range = { start: first.offsetBytes, end: last.offsetBytes + last.storedBytes };
-    const bytes = await this.#store.get(key, { range });
-    for (const frame of frames) {
-      const at = frame.offsetBytes - first.offsetBytes;
-      await this.#deliver(source, { frame, stored: bytes.subarray(at, at + frame.storedBytes), key }, receive);
-    }
+  async #planPack(no: number, places: readonly GrainPlace[]): Promise<FrameRead[]> {
+    const entry: PackEntry = this.#manifest.pack(no);
+    const index = await this.#indexes.get(entry);
+    return groupFrames(wantedFrames(index, places)).map((frames) => ({ kind: 'frames', entry, index, frames }));
   }
 
-  /** Hands on those grains of a frame that the map takes from it, neighbours in one piece. */
-  async #deliver(
-    { entry, index, map, range }: FrameSource,
-    { frame, stored, key }: { frame: FramePlace; stored: Buffer; key: string },
-    receive: GrainReceiver,
-  ): Promise<void> {
-    const grains = grainsOfFrame(frame);
-    const where = `frame ${frame.frame} of pack ${key}`;
-    const content = decodeFrame(stored, { grains: grains.length, where });
-    let piece: { first: GrainIndex; start: number; end: number } | undefined;
-    for (const [position, grain] of grains.entries()) {
-      const at = grain % SECTION_GRAINS;
-      const slot = frame.firstSlot + position;
-      const used = grain >= range.first && grain < range.end && map.packs[at] === entry.no && map.slots[at] === slot;
-      if (!used) continue;
-      const start = position * GRAIN_BYTES;
-      const end = Math.min(start + GRAIN_BYTES, content.length);
-      if (!grainDigest(content.subarray(start, end)).equals(index.digestOf(slot))) {
-        throw new DamagedObject(`grain ${grain} in ${where} has another digest than its index says`);
+  /** A pack that is cut short still gives the frames in front of the cut; one that is gone gives none. */
+  async #deliverSingly(read: FrameRead, receiver: ContentReceiver, failure: Failure): Promise<void> {
+    if (read.frames.length === 1 || failure instanceof ObjectNotFound) {
+      for (const run of runsOf(read.frames.flatMap(({ grains }) => grains))) receiver.damaged(run, failure);
+      return;
+    }
+    for (const frame of read.frames) await this.deliver({ ...read, frames: [frame] }, receiver);
+  }
+
+  async #unpack({ read, frame, stored, where }: StoredFrame, receiver: ContentReceiver): Promise<void> {
+    const { place } = frame;
+    const decoded = await undamaged(
+      Promise.try(() => decodeFrame(stored, { grains: place.grains, where })),
+    );
+    if (decoded.kind === 'damaged') {
+      for (const run of runsOf(frame.grains)) receiver.damaged(run, decoded.failure);
+      return;
+    }
+    const content = decoded.value;
+    const contentOf = (slot: number, count: number) =>
+      content.subarray((slot - place.firstSlot) * GRAIN_BYTES, (slot - place.firstSlot + count) * GRAIN_BYTES);
+    for (const run of frame.grains) {
+      if (this.holds(read, run, contentOf(run.slot, run.count))) {
+        await this.#emit(run, contentOf(run.slot, run.count), receiver);
+        continue;
       }
-      const follows =
-        piece !== undefined && piece.end === start && grain === piece.first + (start - piece.start) / GRAIN_BYTES;
-      if (piece !== undefined && follows) piece.end = end;
-      else {
-        if (piece !== undefined) await this.#emit(content, piece, receive);
-        piece = { first: grain, start, end };
+      for (let i = 0; i < run.count; i++) {
+        const single = { first: run.first + i, count: 1, slot: run.slot + i };
+        const data = contentOf(single.slot, 1);
+        if (this.holds(read, single, data)) await this.#emit(single, data, receiver);
+        else {
+          const failure = new DamagedObject(`grain ${single.first} in ${where} has another digest than its index says`);
+          receiver.damaged({ first: single.first, end: single.first + 1 }, failure);
+        }
       }
     }
-    if (piece !== undefined) await this.#emit(content, piece, receive);
   }
 
-  async #emit(
-    content: Buffer,
-    piece: { first: GrainIndex; start: number; end: number },
-    receive: GrainReceiver,
-  ): Promise<void> {
-    const offset = grainOffsetBytes(piece.first);
+  async #emit({ first, count }: GrainPlace, data: Buffer, receiver: ContentReceiver): Promise<void> {
     // A disk that shrank may end within a grain that was stored whole.
-    const end = Math.min(piece.end, piece.start + this.diskBytes - offset);
-    await receive(offset, content.subarray(piece.start, end));
+    const bytes = grainRunBytes({ first, count }, this.diskBytes);
+    await receiver.write(grainOffsetBytes(first), data.subarray(0, bytes));
   }
 }
 
-interface FrameSource {
-  readonly entry: PackEntry;
-  readonly index: PackIndex;
-  readonly map: SectionMap;
-  readonly range: GrainRun;
+interface StoredFrame {
+  readonly read: FrameRead;
+  readonly frame: WantedFrame;
+  readonly stored: Buffer;
+  readonly where: string;
 }
 
-function grainsOfFrame(frame: FramePlace): GrainIndex[] {
-  const grains: GrainIndex[] = [];
-  for (let bit = 0; bit < WINDOW_GRAINS; bit++) {
-    if ((frame.mask >> bit) & 1) grains.push(frame.window * WINDOW_GRAINS + bit);
-  }
-  return grains;
-}
+type Undamaged<T> =
+  | { readonly kind: 'whole'; readonly value: T }
+  | { readonly kind: 'damaged'; readonly failure: Failure };
 
-/** Groups frames that lie close together in their pack, so that one GET brings them all. */
-function groupFrames(frames: readonly FramePlace[]): FramePlace[][] {
-  const groups: FramePlace[][] = [];
-  for (const frame of frames) {
-    const group = groups.at(-1);
-    const first = group?.[0];
-    const last = group?.at(-1);
-    const near =
-      first !== undefined &&
-      last !== undefined &&
-      frame.offsetBytes - (last.offsetBytes + last.storedBytes) <= GAP_BYTES &&
-      frame.offsetBytes + frame.storedBytes - first.offsetBytes <= FETCH_BYTES;
-    if (near) group?.push(frame);
-    else groups.push([frame]);
+/** Tells damage of the vault's objects, which concerns some grains, from everything that concerns the whole restore. */
+async function undamaged<T>(work: Promise<T>): Promise<Undamaged<T>> {
+  try {
+    return { kind: 'whole', value: await work };
+  } catch (failure) {
+    const isDamage =
+      failure instanceof DamagedObject ||
+      failure instanceof ObjectNotFound ||
+      failure instanceof RangeNotSatisfiable ||
+      failure instanceof VaultCorruption;
+    if (!isDamage) throw failure;
+    return { kind: 'damaged', failure };
   }
-  return groups;
 }

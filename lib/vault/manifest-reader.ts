@@ -11,7 +11,7 @@ import {
   sectionRange,
   sha256Of,
 } from '#lib/format/manifest.ts';
-import { decodeSection, type SectionMap } from '#lib/format/section.ts';
+import { decodeExtents, decodeSection, type SectionExtents, type SectionMap } from '#lib/format/section.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 
 export class ManifestReader {
@@ -65,5 +65,10 @@ export class ManifestReader {
 
   async section(section: number, into?: SectionMap): Promise<SectionMap> {
     return decodeSection(await this.sectionBytes(section), `section ${section} of ${this.key}`, into);
+  }
+
+  /** The extents of a section that hold data: what to ask for where holes must cost nothing. */
+  async extents(section: number): Promise<SectionExtents> {
+    return decodeExtents(await this.sectionBytes(section), `section ${section} of ${this.key}`);
   }
 }

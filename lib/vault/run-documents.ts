@@ -1,6 +1,7 @@
 /** The documents of a run as the store holds them. */
 
 import { parseDocument } from '#lib/format/document.ts';
+import { DamagedObject } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { type RunPlan, runPlan } from '#lib/format/plan.ts';
 import { type Receipt, receipt } from '#lib/format/receipt.ts';
@@ -12,7 +13,26 @@ const FETCHES_AT_ONCE = 16;
 
 export async function readPlan(store: ObjectStore, run: RunId): Promise<RunPlan> {
   const key = vaultKeys.plan(run);
-  return parseDocument(runPlan, await store.get(key), key);
+  const plan = parseDocument(runPlan, await store.get(key), key);
+  if (plan.run !== run) throw new DamagedObject(`${key} is the plan of run ${plan.run}: it was moved or overwritten`);
+  return plan;
+}
+
+/** The receipt of a part. Throws ObjectNotFound, or DamagedObject for the receipt of another part. */
+export async function readReceipt(
+  store: ObjectStore,
+  run: RunId,
+  place: { readonly shard: number; readonly part: number },
+): Promise<Receipt> {
+  return readReceiptAt(store, run, vaultKeys.receipt(run, place));
+}
+
+async function readReceiptAt(store: ObjectStore, run: RunId, key: string): Promise<Receipt> {
+  const found = parseDocument(receipt, await store.get(key), key);
+  if (found.run !== run || vaultKeys.receipt(run, found) !== key) {
+    throw new DamagedObject(`${key} is of run ${found.run}, shard ${found.shard}: it was moved or overwritten`);
+  }
+  return found;
 }
 
 /** Receipts of one shard, in order of their parts: what earlier calls and attempts have done already. */
@@ -21,7 +41,7 @@ export async function readShardReceipts(store: ObjectStore, run: RunId, shard: n
   for (;;) {
     const key = vaultKeys.receipt(run, { shard, part: receipts.length });
     if ((await store.head(key)) === undefined) return receipts;
-    receipts.push(parseDocument(receipt, await store.get(key), key));
+    receipts.push(await readReceiptAt(store, run, key));
   }
 }
 
@@ -31,10 +51,8 @@ export async function readReceipts(store: ObjectStore, run: RunId): Promise<Rece
   for await (const object of store.list(vaultKeys.receipts(run))) keys.push(object.key);
   const receipts: Receipt[] = [];
   for (let i = 0; i < keys.length; i += FETCHES_AT_ONCE) {
-    const fetched = keys
-      .slice(i, i + FETCHES_AT_ONCE)
-      .map(async (key) => parseDocument(receipt, await store.get(key), key));
-    receipts.push(...(await Promise.all(fetched)));
+    const keysNow = keys.slice(i, i + FETCHES_AT_ONCE);
+    receipts.push(...(await Promise.all(keysNow.map((key) => readReceiptAt(store, run, key)))));
   }
   return receipts;
 }
