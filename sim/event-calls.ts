@@ -4,7 +4,7 @@ import { ApiError } from './api-error.ts';
 import type { Change } from './journal.ts';
 import type { Call, Methods } from './method.ts';
 import type { Row } from './records.ts';
-import { compactDate, TypedInt, type Value } from './values.ts';
+import { TypedInt, type Value } from './values.ts';
 
 /** Longer waits than this end early with an empty list, and the client asks again. */
 const MAX_WAIT_MS = 3_600_000;
@@ -54,8 +54,8 @@ function event(db: Call['world']['db'], change: Change): Row {
   const table = db.tables.get(change.className);
   const common = {
     id: String(change.generation),
-    // A float of seconds in the documentation, but a date without fraction on the wire.
-    timestamp: compactDate(new Date()),
+    // The host fills this field with a constant.
+    timestamp: '0.0',
     class: change.className.toLowerCase(),
     operation: change.operation,
     ref: change.ref,

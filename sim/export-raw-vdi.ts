@@ -3,8 +3,9 @@
 import { ApiError } from './api-error.ts';
 import type { Ref } from './database.ts';
 import type { DiskImage } from './disk-layers.ts';
-import { type HttpRequest, type Outcome, send } from './http-connection.ts';
+import type { HttpRequest, Outcome } from './http-connection.ts';
 import { parameter } from './resource-access.ts';
+import { send } from './send.ts';
 import { failTask } from './task-calls.ts';
 import {
   accept,

@@ -52,6 +52,8 @@ export interface Faults {
   nbdNeverUnplugs: boolean;
   /** A bitmap that comes back with a wrong length. */
   truncatedBitmap: boolean;
+  /** The result of a task without a value is `<value></value>` and not an empty string; both occur. */
+  wrappedVoidResults: boolean;
   /** API connections are closed after the request has been carried out and before its answer, this many times. */
   lostAnswers: number;
   /** API requests are closed unread, this many times. */
@@ -85,6 +87,7 @@ export function noFaults(): Faults {
     nbdOldCertificate: false,
     nbdNeverUnplugs: false,
     truncatedBitmap: false,
+    wrappedVoidResults: false,
     lostAnswers: 0,
     refusedRequests: 0,
     exportAnswersTwice: false,

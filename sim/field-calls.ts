@@ -16,7 +16,17 @@ const WRITABLE: Readonly<Record<string, { readonly role: Role; readonly fields: 
   VBD: { role: 'vm-admin', fields: ['userdevice', 'bootable', 'mode', 'other_config'] },
   VDI: {
     role: 'vm-admin',
-    fields: ['name_label', 'name_description', 'other_config', 'tags', 'sm_config', 'xenstore_data'],
+    fields: [
+      'name_label',
+      'name_description',
+      'other_config',
+      'tags',
+      'sm_config',
+      'xenstore_data',
+      'on_boot',
+      'sharable',
+      'read_only',
+    ],
   },
   network: { role: 'pool-operator', fields: ['name_label', 'name_description', 'other_config', 'tags'] },
   task: { role: 'vm-operator', fields: ['other_config'] },

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { ByteReader, MarkNotFound } from './byte-reader.ts';
+import { send } from './send.ts';
 
 /** The request line and all header fields together; a long cookie or URL is enough to exceed it. */
 export const MAX_HEADER_BYTES = 1024;
@@ -94,14 +95,6 @@ export async function respond(socket: Socket, { status, headers, body, close }: 
   ];
   await send(socket, Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), payload]));
   return close ? 'close' : 'keep';
-}
-
-/** Resolves when the bytes are handed over; a vanished client is not an error of ours. */
-export function send(socket: Socket, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.destroyed || socket.writableEnded) resolve();
-    else socket.write(bytes, () => resolve());
-  });
 }
 
 /** Errors outside the RPC layer are HTML pages with the reason in them, and end the connection. */

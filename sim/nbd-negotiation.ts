@@ -8,8 +8,8 @@
 
 import type { Socket } from 'node:net';
 import { ByteReader } from './byte-reader.ts';
-import { send } from './http-connection.ts';
 import * as nbd from './nbd-wire.ts';
+import { send } from './send.ts';
 
 export type Security =
   | { readonly mode: 'FORCEDTLS'; readonly upgrade: () => Promise<Socket> }

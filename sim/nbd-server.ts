@@ -5,14 +5,17 @@ import { TLSSocket } from 'node:tls';
 import type { ByteReader } from './byte-reader.ts';
 import { tlsPolicy } from './certificates.ts';
 import type { Ref } from './database.ts';
-import { send } from './http-connection.ts';
+import { listenOn } from './listen.ts';
 import { attachExport, detachExport, type Export } from './nbd-export.ts';
 import { negotiate } from './nbd-negotiation.ts';
 import { transmit } from './nbd-transmission.ts';
 import { exportReply } from './nbd-wire.ts';
+import { send } from './send.ts';
 import { pause } from './timings.ts';
 import type { World } from './world.ts';
-import { listeningPort } from './xapi-server.ts';
+
+/** The daemon's own listen backlog. */
+const BACKLOG = 5;
 
 export class NbdServer {
   readonly #world: World;
@@ -37,12 +40,8 @@ export class NbdServer {
     });
   }
 
-  listen(port: number, address: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      // The daemon's own backlog.
-      this.#server.listen({ port, host: address, backlog: 5 }, () => resolve(listeningPort(this.#server.address())));
-    });
+  listen(port: number, host: string): Promise<number> {
+    return listenOn(this.#server, { host, port, backlog: BACKLOG });
   }
 
   /** Ends every connection at once, as a crash does. */
@@ -78,7 +77,7 @@ export class NbdServer {
     const purposes = new Set(db.network.refs().flatMap((ref) => db.network.get(ref).purpose));
     const secure = purposes.has('nbd');
     if (secure === purposes.has('insecure_nbd')) return;
-    const certificate = faults.nbdOldCertificate ? certificates.older : certificates.current;
+    const certificate = faults.nbdOldCertificate ? await certificates.older() : certificates.current;
     const upgrade = () => acceptTls(socket, tlsPolicy(certificate));
     const agreed = await negotiate(socket, secure ? { mode: 'FORCEDTLS', upgrade } : { mode: 'NOTLS' });
     if (!agreed) return;

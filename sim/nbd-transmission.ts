@@ -2,9 +2,9 @@
 
 import type { Socket } from 'node:net';
 import type { ByteReader } from './byte-reader.ts';
-import { send } from './http-connection.ts';
 import type { Export } from './nbd-export.ts';
 import * as nbd from './nbd-wire.ts';
+import { send } from './send.ts';
 import type { World } from './world.ts';
 
 /** 128 pages of 4 KiB. */

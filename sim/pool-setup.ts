@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Ref } from './database.ts';
-import { SR_OPERATIONS } from './storage-lock.ts';
+import { srState, vdiState } from './storage-state.ts';
 import type { World } from './world.ts';
 
 export interface NetworkOptions {
@@ -129,45 +129,4 @@ function addNetwork(
       management: index === 0,
     });
   }
-}
-
-/** Operations vanish from the list while any of them runs, because then everything is in progress. */
-function srState(world: World, sr: Ref) {
-  const { SR, SM, VDI } = world.db;
-  const running = world.srOperations.get(sr);
-  const { type } = SR.get(sr);
-  const tracked = SM.where((sm) => sm.type === type && 'VDI_CONFIG_CBT' in sm.features).length > 0;
-  const offered = SR_OPERATIONS.filter((name) => tracked || !CBT_OPERATIONS.includes(name));
-  const disks = VDI.where((vdi) => vdi.SR === sr).map((vdi) => VDI.get(vdi));
-  return {
-    allowed_operations: running === undefined ? offered : [],
-    current_operations: running === undefined ? {} : { [sr]: running },
-    virtual_allocation: disks.reduce((total, disk) => total + disk.virtual_size, 0),
-    physical_utilisation: disks.reduce((total, { uuid }) => total + allocatedBytes(world, uuid), 0),
-  };
-}
-
-const CBT_OPERATIONS: readonly string[] = [
-  'vdi_enable_cbt',
-  'vdi_disable_cbt',
-  'vdi_data_destroy',
-  'vdi_list_changed_blocks',
-];
-
-function allocatedBytes(world: World, uuid: string): number {
-  const [ref] = world.db.VDI.where((vdi) => vdi.uuid === uuid);
-  return ref === undefined ? 0 : (world.images.get(ref)?.allocatedBytes ?? 0);
-}
-
-/** The field is limited to operations known before 2016, so nothing about CBT is ever in it. */
-function vdiState(world: World, vdi: Ref) {
-  const row = world.db.VDI.get(vdi);
-  const image = world.images.get(vdi);
-  const operations = image
-    ? ['snapshot', 'clone', 'copy', 'resize', 'destroy', 'generate_config', 'update']
-    : ['destroy'];
-  return {
-    allowed_operations: row.is_a_snapshot ? operations.filter((name) => name !== 'resize') : operations,
-    physical_utilisation: image?.allocatedBytes ?? row.physical_utilisation,
-  };
 }

@@ -34,6 +34,8 @@ export interface VmOptions {
   readonly disks: readonly DiskOptions[];
   /** VMs run unless told otherwise. */
   readonly halted?: boolean;
+  /** Adds an empty CD drive. */
+  readonly cdDrive?: boolean;
 }
 
 export interface AddedVm {
@@ -124,6 +126,7 @@ export class Simulator {
       addVbd(this.world, { vm, vdi, mode: 'RW', bootable: index === 0 });
       vdis.push(db.VDI.get(vdi).uuid);
     }
+    if (options.cdDrive) addVbd(this.world, { vm, vdi: NULL_REF, mode: 'RO', type: 'CD' });
     const [network] = db.network.refs();
     if (network !== undefined) db.VIF.create({ VM: vm, network, MAC: macAddress(db.VIF.refs().length) });
     if (!options.halted) powerOn(this.world, vm, this.#coordinator);

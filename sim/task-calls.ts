@@ -79,9 +79,13 @@ export function followTask(world: World, task: Ref, work: (signal: AbortSignal) 
   const abort = new AbortController();
   world.taskAborts.set(task, abort);
   work(AbortSignal.any([abort.signal, world.stopping.signal]))
-    .then((value) => succeedTask(world, task, value === VOID ? VOID : valueFragment(value)))
+    .then((value) => succeedTask(world, task, resultText(world, value)))
     .catch((error: unknown) => failTask(world, task, error))
     .finally(() => world.taskAborts.delete(task));
+}
+
+function resultText(world: World, value: Value): string {
+  return value === VOID && !world.faults.wrappedVoidResults ? VOID : valueFragment(value);
 }
 
 /** `result` is an XML-RPC fragment whatever encoding the client speaks. */

@@ -2,9 +2,10 @@
 
 import { ApiError, asApiError } from './api-error.ts';
 import type { Ref } from './database.ts';
-import { type HttpRequest, htmlError, type Outcome, respond, send } from './http-connection.ts';
+import { type HttpRequest, htmlError, type Outcome, respond } from './http-connection.ts';
 import { authenticate, forbidden, parameter, unauthorized } from './resource-access.ts';
 import { includesRole, type Role } from './roles.ts';
+import { send } from './send.ts';
 import { failTask, startTask, succeedTask } from './task-calls.ts';
 import { pause } from './timings.ts';
 import { NULL_REF, VOID } from './values.ts';

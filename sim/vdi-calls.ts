@@ -7,6 +7,7 @@ import { duplicate, moveDisk, removeDisk } from './disk-moves.ts';
 import type { Call, Methods } from './method.ts';
 import { nbdInfo } from './nbd-info.ts';
 import { onStorage } from './storage-lock.ts';
+import { usedBytes } from './storage-state.ts';
 import { isStruct, NULL_REF, type Struct, type Value, VOID } from './values.ts';
 import { incompatibleType, reachableSr, requirePersistent, srHasFeature, vdiInUse } from './vdi-rules.ts';
 import { imageOf, type World } from './world.ts';
@@ -95,8 +96,10 @@ function create(call: Call): Promise<Value> {
 }
 
 function requireSpace(world: World, sr: Ref, sizeBytes: number): void {
-  const { physical_size, virtual_allocation } = world.db.SR.get(sr);
-  if (virtual_allocation + sizeBytes > physical_size) throw new ApiError('SR_FULL', [String(sizeBytes), sr]);
+  const { physical_size, type } = world.db.SR.get(sr);
+  // Only volumes need their whole size at once; files grow until the repository is full.
+  const neededBytes = type === 'lvm' ? sizeBytes : 0;
+  if (usedBytes(world, sr) + neededBytes >= physical_size) throw new ApiError('SR_FULL', [String(sizeBytes), sr]);
 }
 
 export interface NewDisk {

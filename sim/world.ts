@@ -30,7 +30,7 @@ export interface World {
   readonly nbdConnectionLimit: number;
   /** Set once the servers listen. */
   endpoints: { readonly apiPort: number; readonly nbdPort: number };
-  readonly certificates: { readonly current: Certificate; readonly older: Certificate };
+  readonly certificates: { readonly current: Certificate; readonly older: () => Promise<Certificate> };
 }
 
 /** The host's clock; tests move it forward to see things expire. */

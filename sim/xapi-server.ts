@@ -1,6 +1,6 @@
 /** The API over HTTPS: routes requests to XML-RPC, JSON-RPC and the resource handlers. */
 
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { createServer } from 'node:tls';
 import { asApiError } from './api-error.ts';
 import { tlsPolicy } from './certificates.ts';
@@ -8,6 +8,7 @@ import type { Ref } from './database.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { type HttpRequest, htmlError, type Outcome, respond, serveHttp } from './http-connection.ts';
 import { jsonFailure, jsonSuccess, readJsonCall } from './json-rpc.ts';
+import { listenOn } from './listen.ts';
 import type { World } from './world.ts';
 import { readMethodCall } from './xml-rpc-reader.ts';
 import { methodResponse } from './xml-rpc-writer.ts';
@@ -41,11 +42,8 @@ export class XapiServer {
     });
   }
 
-  listen(port: number, address: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, address, () => resolve(listeningPort(this.#server.address())));
-    });
+  listen(port: number, host: string): Promise<number> {
+    return listenOn(this.#server, { host, port });
   }
 
   async close(): Promise<void> {
@@ -123,9 +121,4 @@ export class XapiServer {
       return jsonFailure(call, asApiError(error));
     }
   }
-}
-
-export function listeningPort(address: AddressInfo | string | null): number {
-  if (address === null || typeof address === 'string') throw new Error('the server has no TCP address');
-  return address.port;
 }
