@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import { Secret } from '#lib/secret.ts';
 import { ambientCredentials } from '#lib/store/s3-credentials.ts';

@@ -1,31 +1,47 @@
-/** blockferry restore: a disk of a restore point into a file. */
+/** blockferry restore: a disk of a restore point into a file, a block device, or a new disk of a host. */
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { diskOfPoint, findPoint } from '#lib/restore/points.ts';
-import { RawFile } from '#lib/restore/raw-file.ts';
-import { type RestoreProgress, restoreImage } from '#lib/restore/restore-image.ts';
+import type { RestoreOptions as DiskOptions, RestoreProgress } from '#lib/restore/restore-disk.ts';
+import { isBlockDevice, restoreBlockDevice, restoreRawFile, restoreVhdFile } from '#lib/restore/restore-to-path.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { formatBytes, formatDuration } from './console-text.ts';
-import { addVaultOptions, openVault, type VaultOptions } from './vault-options.ts';
+import { progressLine } from './restore-progress.ts';
+import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
 interface RestoreOptions extends VaultOptions {
   readonly to: string;
+  readonly format?: 'raw' | 'vhd';
   readonly vm?: string;
   readonly disk?: string;
+  readonly keepGoing?: boolean;
+  readonly readBack?: boolean;
+  readonly targetIsZero?: boolean;
   readonly json?: boolean;
 }
 
 export function addRestore(program: Command): void {
   addVaultOptions(program.command('restore'))
     .argument('<point>', 'name of the restore point, a unique beginning of it, or "latest"')
-    .description('restore a disk of a restore point into a sparse raw file')
-    .requiredOption('--to <file>', 'the file to make; it must not exist yet')
+    .description('restore a disk of a restore point into a file or a block device')
+    .requiredOption('--to <path>', 'the file to make, which must not exist yet, or a block device')
+    .addOption(new Option('--format <format>', 'of the file; raw is sparse').choices(['raw', 'vhd']).default('raw'))
     .option('--vm <uuid or name>', 'the VM, where the point alone does not say')
     .option('--disk <uuid, position or name>', 'the disk, where the VM has several')
+    .option('--keep-going', 'after damage, restore all that is intact into <path>.partial')
+    .option('--read-back', 'read the finished file again and compare it with the digests of the vault')
+    .option('--target-is-zero', 'the block device reads as zeros, so that holes need not be written')
     .option('--json', 'the result as one JSON object')
     .addHelpText(
       'after',
-      '\nExample:\n  blockferry restore latest --vm web-1 --disk 0 --to web-1.raw --vault s3://my-vault\n',
+      `
+Until it is whole the file is called <path>.partial. After an interruption the same command goes on
+from there; what was written is compared with the vault's digests, not trusted.
+Exit codes: 0 restored, 1 failed, 2 usage, 3 the vault is damaged (the message names the byte ranges).
+
+Example:
+  blockferry restore latest --vm web-1 --disk 0 --to web-1.raw --vault s3://my-vault
+`,
     )
     .action(restore);
 }
@@ -36,51 +52,30 @@ async function restore(name: string, options: RestoreOptions): Promise<void> {
   const { disk, seq } = diskOfPoint(point, options.disk);
   const content = await DiskContent.open(vault.store, { disk, seq });
   const startedMs = Date.now();
-  const result = await restoreToFile(content, options, startedMs);
+  const result = await restoreTo(content, options, startedMs);
   const tookMs = Date.now() - startedMs;
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ point: point.name, disk, to: options.to, ...result, tookMs })}\n`);
-  } else {
-    process.stdout.write(
-      `restored disk ${disk} of ${point.name} to ${options.to}: ${formatBytes(result.diskBytes)}, ` +
-        `${formatBytes(result.writtenBytes)} of it data, in ${formatDuration(tookMs)}\n`,
-    );
+    return;
   }
+  const kept = result.doneBytes - result.writtenBytes;
+  process.stdout.write(
+    `restored disk ${disk} of ${point.name} to ${options.to}: ${formatBytes(result.diskBytes)}, ` +
+      `${formatBytes(result.doneBytes)} of it data, in ${formatDuration(tookMs)}` +
+      `${kept > 0 ? `; ${formatBytes(kept)} were there from an earlier attempt` : ''}\n`,
+  );
 }
 
-async function restoreToFile(
-  content: DiskContent,
-  options: RestoreOptions,
-  startedMs: number,
-): Promise<RestoreProgress> {
-  const file = await RawFile.create(options.to, content.diskBytes);
-  try {
-    const onProgress = options.json || !process.stderr.isTTY ? undefined : progressLine(startedMs);
-    const result = await restoreImage(content, file, onProgress === undefined ? {} : { onProgress });
-    await file.finish();
-    return result;
-  } catch (cause) {
-    await file.discard();
-    throw cause;
-  }
-}
-
-/** Between two lines: a terminal shows no more, and drawing must not cost what restoring needs. */
-const REDRAW_MS = 200;
-
-function progressLine(startedMs: number): (progress: RestoreProgress) => void {
-  let drawnMs = 0;
-  return ({ doneBytes, diskBytes }) => {
-    const nowMs = Date.now();
-    if (nowMs - drawnMs < REDRAW_MS && doneBytes < diskBytes) return;
-    drawnMs = nowMs;
-    const tookMs = nowMs - startedMs;
-    const leftMs = doneBytes === 0 ? 0 : (tookMs / doneBytes) * (diskBytes - doneBytes);
-    const percent = Math.floor((100 * doneBytes) / Math.max(1, diskBytes));
-    const rate = formatBytes(Math.round((doneBytes * 1000) / Math.max(1, tookMs)));
-    process.stderr.write(
-      `\r\x1b[K${percent} % of ${formatBytes(diskBytes)}, ${rate}/s, ${formatDuration(leftMs)} left`,
-    );
-    if (doneBytes >= diskBytes) process.stderr.write('\r\x1b[K');
+async function restoreTo(content: DiskContent, options: RestoreOptions, startedMs: number): Promise<RestoreProgress> {
+  const shared: DiskOptions = {
+    onDamage: options.keepGoing ? 'go-on' : 'stop',
+    ...(options.json || !process.stderr.isTTY ? {} : { onProgress: progressLine(startedMs) }),
   };
+  if (await isBlockDevice(options.to)) {
+    if (options.format === 'vhd') throw new UsageError('a block device takes --format raw only');
+    const before = options.targetIsZero ? 'zeros' : 'unknown';
+    return restoreBlockDevice(content, { path: options.to, before }, shared);
+  }
+  const toFile = options.format === 'vhd' ? restoreVhdFile : restoreRawFile;
+  return toFile(content, options.to, { ...shared, readBack: options.readBack ?? false });
 }

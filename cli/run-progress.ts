@@ -1,6 +1,6 @@
 /** Tells a person what a backup run is doing, from the events of its executions. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { HistoryEvent } from '#local/states/history.ts';
 import { formatBytes } from './console-text.ts';
 

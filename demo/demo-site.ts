@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { backupResult } from '#cli/backup.ts';
 import { RunProgress } from '#cli/run-progress.ts';
 import { diskOfPoint, listPoints } from '#lib/restore/points.ts';
-import { RawFile } from '#lib/restore/raw-file.ts';
-import { restoreImage } from '#lib/restore/restore-image.ts';
+import { restoreRawFile } from '#lib/restore/restore-to-path.ts';
 import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { underPrefix } from '#lib/store/prefixed-store.ts';
@@ -75,9 +74,7 @@ export class DemoSite {
     for (const [index, point] of (await listPoints(this.#store)).entries()) {
       const content = await DiskContent.open(this.#store, diskOfPoint(point));
       const path = join(folder, `restored-${index + 1}.raw`);
-      const file = await RawFile.create(path, content.diskBytes);
-      await restoreImage(content, file);
-      await file.finish();
+      await restoreRawFile(content, path);
       const same = await identical(path, images[index] ?? '');
       this.#say(`  restored point ${index + 1}: ${same ? 'identical' : 'DIFFERENT'}`);
       allSame &&= same;

@@ -4,12 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#lib/clock.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
+import { underPrefix } from '#lib/store/prefixed-store.ts';
 import { s3Store } from '#lib/store/s3.ts';
-import { prefixedStore } from './prefixed-store.ts';
 
 /** The vault of the environment, by keys that know nothing of its prefix. */
 export function vaultStore(environment: { VAULT_BUCKET: string; VAULT_PREFIX: string }): ObjectStore {
-  return prefixedStore(s3Store({ bucket: environment.VAULT_BUCKET }), environment.VAULT_PREFIX);
+  return underPrefix(s3Store({ bucket: environment.VAULT_BUCKET }), environment.VAULT_PREFIX);
 }
 
 export const systemClock: Clock = {

@@ -4,7 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 
 /** A request carries a name and nothing else. */
 const MAX_REQUEST_BYTES = 65_536;

@@ -1,45 +1,45 @@
 /** Brings one disk one step further on the host; what is slow there is a task that is looked at again later. */
 
-import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
-import { vaultKeys } from '#lib/format/keys.ts';
-import type { ObjectStore } from '#lib/store/object-store.ts';
-import { type DiskId, grainsCovering, indexAfter, type RunId } from '#lib/units.ts';
-import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
-import { changedBlocks, startEnableCbt, startListChangedBlocks } from '#lib/xapi/cbt.ts';
-import { HostInternalError, HostRefusal, ObjectGone } from '#lib/xapi/failures.ts';
-import type { XapiSession } from '#lib/xapi/session.ts';
-import { destroyTask, pollTask, type StartedTask, taskResult } from '#lib/xapi/task.ts';
+import { startEnableCbt } from '#lib/xapi/cbt.ts';
+import { CbtSwitchFailed, DiskUnsupported, HostRefusal } from '#lib/xapi/failures.ts';
 import { findVdi, readVdi, startVdiSnapshot, type VdiRecord } from '#lib/xapi/vdi.ts';
-import { nothing, type TaskRef, type VdiRef, vdiRef } from '#lib/xapi/wire-types.ts';
-import type { DiskProgress, RunDisk } from './run-record.ts';
-import { isMarked, markSnapshot } from './snapshot-mark.ts';
-
-export interface AdvanceContext {
-  readonly session: XapiSession;
-  readonly store: ObjectStore;
-  readonly vault: string;
-  readonly run: RunId;
-  readonly now: () => Date;
-  /** The manifest of the disk's newest point, if it has one. */
-  readonly base: ManifestReader | undefined;
-}
+import { nothing, type VdiRef, vdiRef } from '#lib/xapi/wire-types.ts';
+import { compareWithBase, endComparing } from './compare-disk.ts';
+import type { DiskContext } from './disk-context.ts';
+import { mayBeFrom, snapshotsOf } from './disk-snapshots.ts';
+import { lookAtTask } from './look-at-task.ts';
+import type { Because, DiskProgress, RunDisk } from './run-record.ts';
+import { markSnapshot } from './snapshot-mark.ts';
 
 type Step<Name extends DiskProgress['step']> = Extract<DiskProgress, { step: Name }>;
 
-/** The disk's next progress; the very same object while the host is still busy with it. */
-export function advanceDisk(context: AdvanceContext, disk: RunDisk): Promise<DiskProgress> {
+/** The disk after its next step; the very same object while the host is still busy with it. */
+export async function advanceDisk(context: DiskContext, disk: RunDisk): Promise<RunDisk> {
   const { progress } = disk;
   switch (progress.step) {
     case 'found':
-      return begin(context, disk);
+      return begin(context, disk, 1);
     case 'enabling':
       return endEnabling(context, disk, progress);
+    default: {
+      const next = await afterEnabling(context, disk, progress);
+      return next === progress ? disk : { ...disk, progress: next };
+    }
+  }
+}
+
+function afterEnabling(
+  context: DiskContext,
+  disk: RunDisk,
+  progress: Exclude<DiskProgress, Step<'found' | 'enabling'>>,
+): Promise<DiskProgress> {
+  switch (progress.step) {
     case 'asked':
       return snapshot(context, disk, progress);
     case 'snapshotting':
       return endSnapshotting(context, disk, progress);
     case 'snapshotted':
-      return compare(context, disk, progress);
+      return compareWithBase(context, disk, progress);
     case 'comparing':
       return endComparing(context, disk, progress);
     case 'compared':
@@ -47,72 +47,91 @@ export function advanceDisk(context: AdvanceContext, disk: RunDisk): Promise<Dis
   }
 }
 
-async function begin(context: AdvanceContext, disk: RunDisk): Promise<DiskProgress> {
+async function begin(context: DiskContext, disk: RunDisk, attempts: number): Promise<RunDisk> {
   if (disk.trackedBefore || disk.untracked !== undefined) return ask(context, disk);
-  const { task } = await startEnableCbt(context.session, await findVdi(context.session, disk.disk));
-  return { step: 'enabling', task };
+  try {
+    const { task } = await startEnableCbt(context.session, await findVdi(context.session, disk.disk));
+    return { ...disk, progress: { step: 'enabling', task, attempts } };
+  } catch (failure) {
+    return ask(context, { ...disk, untracked: whyUntrackable(failure, attempts) });
+  }
 }
 
 /** The first snapshot after tracking is fully on is the first that can be a base; one made earlier is useless. */
-async function endEnabling(context: AdvanceContext, disk: RunDisk, progress: Step<'enabling'>): Promise<DiskProgress> {
-  const ended = await resultOf(context, { task: progress.task, result: nothing }, `enabling tracking on ${disk.disk}`);
-  return ended.pending ? progress : ask(context, disk);
+async function endEnabling(context: DiskContext, disk: RunDisk, progress: Step<'enabling'>): Promise<RunDisk> {
+  const { task, attempts } = progress;
+  try {
+    const look = await lookAtTask(context.session, { task, result: nothing }, `enabling tracking on ${disk.disk}`);
+    if (look.kind === 'pending') return disk;
+    // Enabling is idempotent: when nobody knows how it ended, it is asked for again.
+    return look.kind === 'gone' ? begin(context, disk, attempts) : ask(context, disk);
+  } catch (failure) {
+    if (failure instanceof CbtSwitchFailed && attempts === 1) return begin(context, disk, 2);
+    return ask(context, { ...disk, untracked: whyUntrackable(failure, attempts) });
+  }
 }
 
-/**
- * Saved before the snapshot is asked for: when the answer is lost, or the function dies, the next call finds the
- * snapshot that was not there before instead of making a second one.
- */
-async function ask(context: AdvanceContext, disk: RunDisk): Promise<Step<'asked'>> {
-  const live = await readVdi(context.session, await findVdi(context.session, disk.disk));
-  const known: DiskId[] = [];
-  for (const ref of live.snapshots) known.push((await readVdi(context.session, ref)).uuid);
-  return { step: 'asked', known, since: context.now() };
+/** Refusals with which the disk is still backed up, in full each time; everything else is thrown on. */
+function whyUntrackable(failure: unknown, attempts: number): Because {
+  const lasting =
+    failure instanceof DiskUnsupported ||
+    (failure instanceof HostRefusal && failure.reaction === 'full') ||
+    (failure instanceof CbtSwitchFailed && attempts > 1);
+  if (!lasting) throw failure;
+  return { because: failure.code === 'LICENCE_RESTRICTION' ? 'licence' : 'cbt-refused', cure: failure.message };
 }
 
-async function snapshot(context: AdvanceContext, disk: RunDisk, progress: Step<'asked'>): Promise<DiskProgress> {
-  const orphan = await findOrphan(context.session, disk, progress);
-  if (orphan !== undefined) return adopt(context, orphan.ref);
+/** Saved before the snapshot is asked for: when the answer is lost, what was not there before can be recognised. */
+async function ask(context: DiskContext, disk: RunDisk): Promise<RunDisk> {
+  const known = (await snapshotsOf(context.session, disk.disk)).map(({ uuid }) => uuid);
+  return { ...disk, progress: { step: 'asked', known, since: context.now(), attempts: 1 } };
+}
+
+async function snapshot(context: DiskContext, disk: RunDisk, progress: Step<'asked'>): Promise<DiskProgress> {
+  if (context.resumed) return adoptOrAskAgain(context, disk, progress);
   const { task } = await startVdiSnapshot(context.session, await findVdi(context.session, disk.disk));
   return { ...progress, step: 'snapshotting', task };
 }
 
-/**
- * A snapshot of this disk that appeared since it was asked for, that nobody has marked, and that belongs to no snapshot
- * VM: other backup tools snapshot whole VMs, so theirs have a VBD.
- */
-export async function findOrphan(
-  session: XapiSession,
+/** The earlier request may be waiting on the host still; the attempts tell release-host to look for its snapshot. */
+async function adoptOrAskAgain(
+  context: DiskContext,
   disk: RunDisk,
-  { known }: { readonly known: readonly DiskId[] },
-): Promise<(VdiRecord & { readonly ref: VdiRef }) | undefined> {
-  const live = await readVdi(session, await findVdi(session, disk.disk));
-  for (const ref of live.snapshots) {
-    const record = await readVdi(session, ref);
-    if (!known.includes(record.uuid) && !isMarked(record) && record.vbds.length === 0) return { ...record, ref };
-  }
-  return undefined;
+  progress: Step<'asked' | 'snapshotting'>,
+): Promise<DiskProgress> {
+  const { known, since, attempts } = progress;
+  const mine = (await snapshotsOf(context.session, disk.disk)).find((record) =>
+    mayBeFrom(record, { vault: context.vault, run: context.run, known }),
+  );
+  if (mine !== undefined) return adopt(context, { disk, progress, ref: mine.ref });
+  return { step: 'asked', known, since, attempts: attempts + 1 };
 }
 
 async function endSnapshotting(
-  context: AdvanceContext,
+  context: DiskContext,
   disk: RunDisk,
   progress: Step<'snapshotting'>,
 ): Promise<DiskProgress> {
-  try {
-    const ended = await resultOf(context, { task: progress.task, result: vdiRef }, `the snapshot of ${disk.disk}`);
-    return ended.pending ? progress : adopt(context, ended.result);
-  } catch (failure) {
-    // The host forgets ended tasks after an hour: what the task made is still to be found.
-    if (!(failure instanceof ObjectGone)) throw failure;
-    return { step: 'asked', known: progress.known, since: progress.since };
+  const started = { task: progress.task, result: vdiRef };
+  const look = await lookAtTask(context.session, started, `the snapshot of ${disk.disk}`);
+  switch (look.kind) {
+    case 'pending':
+      return progress;
+    case 'gone':
+      return adoptOrAskAgain(context, disk, progress);
+    case 'ended':
+      return adopt(context, { disk, progress, ref: look.result });
   }
 }
 
-async function adopt({ session, vault, run }: AdvanceContext, ref: VdiRef): Promise<Step<'snapshotted'>> {
-  const record = await readVdi(session, ref);
-  await markSnapshot(session, { ref, uuid: record.uuid }, { vault, run });
-  return { step: 'snapshotted', ...factsOf(record) };
+async function adopt(
+  { session, vault, run }: DiskContext,
+  job: { readonly disk: RunDisk; readonly progress: Step<'asked' | 'snapshotting'>; readonly ref: VdiRef },
+): Promise<Step<'snapshotted'>> {
+  const record = await readVdi(session, job.ref);
+  await markSnapshot(session, { ref: job.ref, uuid: record.uuid }, { vault, run, disk: job.disk.disk });
+  const { attempts, known } = job.progress;
+  return { step: 'snapshotted', ...factsOf(record), ...(attempts > 1 ? { strays: { known } } : {}) };
 }
 
 function factsOf(record: VdiRecord) {
@@ -122,119 +141,4 @@ function factsOf(record: VdiRecord) {
     diskBytes: record.virtualBytes,
     changedBlocks: record.cbt === 'enabled',
   };
-}
-
-/** Asked before any NBD connection: the host's own attachment for one would make the disk busy. */
-async function compare(context: AdvanceContext, disk: RunDisk, progress: Step<'snapshotted'>): Promise<DiskProgress> {
-  const full = whyFull(context, disk, progress);
-  if (full !== undefined) return planFull(context, { disk, progress, full });
-  const { session, base } = context;
-  try {
-    const from = await findVdi(session, parseBaseSnapshot(base));
-    const { task } = await startListChangedBlocks(session, { from, to: await findVdi(session, progress.snapshot) });
-    return { ...progress, step: 'comparing', task };
-  } catch (failure) {
-    return planFull(context, { disk, progress, full: fullAfter(failure) });
-  }
-}
-
-function parseBaseSnapshot(base: ManifestReader | undefined): DiskId {
-  if (base === undefined) throw new TypeError('a disk without base is never compared');
-  return base.header.source.snapshot;
-}
-
-async function endComparing(
-  context: AdvanceContext,
-  disk: RunDisk,
-  progress: Step<'comparing'>,
-): Promise<DiskProgress> {
-  try {
-    const started = { task: progress.task, result: changedBlocks };
-    const ended = await resultOf(context, started, `the comparison of ${disk.disk}`);
-    if (ended.pending) return progress;
-    const changed = new GrainBitmap(grainsCovering(progress.diskBytes), ended.result);
-    return await plan(context, { disk, progress, planned: changed });
-  } catch (failure) {
-    return planFull(context, { disk, progress, full: fullAfter(failure) });
-  }
-}
-
-type Because = { readonly because: string; readonly cure: string };
-
-function whyFull({ base }: AdvanceContext, disk: RunDisk, progress: Step<'snapshotted'>): Because | undefined {
-  if (base === undefined) return { because: 'first-backup', cure: 'Nothing to do: every disk begins with a full.' };
-  if (disk.untracked !== undefined) return disk.untracked;
-  if (!disk.trackedBefore) {
-    return { because: 'cbt-was-off', cure: 'Tracking was turned on by this run; the next run is incremental.' };
-  }
-  if (!progress.changedBlocks) {
-    return { because: 'snapshot-without-cbt', cure: 'The snapshot came without tracking; the next run tries again.' };
-  }
-  if (!base.header.source.changedBlocks) {
-    return {
-      because: 'base-without-cbt',
-      cure: 'The last point was made without tracking; the next run is incremental.',
-    };
-  }
-  if (base.header.diskBytes > progress.diskBytes) {
-    return { because: 'disk-shrank', cure: 'Nothing to do: after a disk got smaller one full is needed.' };
-  }
-  return undefined;
-}
-
-/** Failures that mean that the host cannot compare any more; everything else is not a reason to read all again. */
-function fullAfter(failure: unknown): Because {
-  if (failure instanceof ObjectGone) {
-    return {
-      because: 'base-gone',
-      cure: 'Do not delete the CBT metadata snapshots that Blockferry keeps on the host.',
-    };
-  }
-  if (failure instanceof HostRefusal && (failure.reaction === 'full' || failure instanceof HostInternalError)) {
-    return { because: 'chain-broken', cure: `${failure.message} The next run is incremental again.` };
-  }
-  throw failure;
-}
-
-async function planFull(
-  context: AdvanceContext,
-  { disk, progress, full }: { disk: RunDisk; progress: Step<'snapshotted' | 'comparing'>; full: Because },
-): Promise<DiskProgress> {
-  const planned = new GrainBitmap(grainsCovering(progress.diskBytes));
-  planned.addRun({ first: 0, end: indexAfter(planned.grains) });
-  return plan(context, { disk, progress, planned, full });
-}
-
-async function plan(
-  { store, run }: AdvanceContext,
-  job: {
-    readonly disk: RunDisk;
-    readonly progress: Step<'snapshotted' | 'comparing'>;
-    readonly planned: GrainBitmap;
-    readonly full?: Because;
-  },
-): Promise<DiskProgress> {
-  await store.put(vaultKeys.bitmap(run, job.disk.disk), job.planned.toBytes());
-  const { progress, planned, full } = job;
-  return {
-    step: 'compared',
-    snapshot: progress.snapshot,
-    snapshotTime: progress.snapshotTime,
-    diskBytes: progress.diskBytes,
-    changedBlocks: progress.changedBlocks,
-    plannedGrains: planned.count(),
-    ...(full === undefined ? {} : { full }),
-  };
-}
-
-/** Looks at a task once and removes its record when it has ended. */
-async function resultOf<T>(
-  { session }: AdvanceContext,
-  started: StartedTask<T>,
-  what: string,
-): Promise<{ readonly pending: true } | { readonly pending: false; readonly result: T }> {
-  const outcome = await pollTask(session, started);
-  if (outcome.kind === 'pending') return { pending: true };
-  await destroyTask(session, started.task satisfies TaskRef);
-  return { pending: false, result: taskResult(outcome, what) };
 }

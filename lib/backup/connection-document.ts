@@ -3,7 +3,7 @@
  * snapshot-disks writes it, only readers and release-host read it; it never appears in any state.
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { diskIdField, documentHead, encodeDocument, parseDocument, runIdField } from '#lib/format/document.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { Secret } from '#lib/secret.ts';

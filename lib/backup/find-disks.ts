@@ -8,7 +8,7 @@ import { readVbd, type VbdRecord } from '#lib/xapi/vbd.ts';
 import { readVdi, type VdiRecord } from '#lib/xapi/vdi.ts';
 import { findVm, readVm, type VmRecord } from '#lib/xapi/vm.ts';
 import { NothingToBackUp } from './failures.ts';
-import type { RunDisk } from './run-record.ts';
+import type { RunDisk, RunRecord } from './run-record.ts';
 
 /** Marks that users of Xen Orchestra have on their disks and VMs already. */
 const EXCLUDED_DISK = '[NOBAK]';
@@ -17,6 +17,8 @@ const EXCLUDED_VM_TAG = 'xo:no-bak';
 export interface FoundVm {
   readonly vmName: string;
   readonly disks: readonly RunDisk[];
+  /** Disks that no host can back up, with the reason. */
+  readonly skipped: RunRecord['skipped'];
 }
 
 /** Throws ObjectGone for an unknown VM and NothingToBackUp when nothing is left after the exclusions. */
@@ -30,8 +32,14 @@ export async function findDisks(
   }
   const tracking = { pool: await readPool(session), types: await readSrTypesWithCbt(session) };
   const disks: RunDisk[] = [];
+  const skipped: RunRecord['skipped'] = [];
   for (const { vbd, vdi } of await attachedDisks(session, record)) {
     if (vdi.nameLabel.includes(EXCLUDED_DISK) || excluded.includes(vdi.uuid)) continue;
+    const impossible = whyNoSnapshot(vdi);
+    if (impossible !== undefined) {
+      skipped.push({ disk: vdi.uuid, why: impossible });
+      continue;
+    }
     const sr = await readSr(session, vdi.sr);
     const untracked = whyUntracked(vdi, sr, tracking);
     disks.push({
@@ -48,7 +56,7 @@ export async function findDisks(
   if (disks.length === 0) {
     throw new NothingToBackUp(`VM ${vm} (${record.nameLabel}) has no disk that is not excluded; check the exclusions`);
   }
-  return { vmName: record.nameLabel, disks };
+  return { vmName: record.nameLabel, disks, skipped };
 }
 
 async function attachedDisks(
@@ -62,6 +70,12 @@ async function attachedDisks(
     found.push({ vbd, vdi: await readVdi(session, vbd.vdi) });
   }
   return found.sort((a, b) => Number(a.vbd.userDevice) - Number(b.vbd.userDevice));
+}
+
+function whyNoSnapshot(vdi: VdiRecord): string | undefined {
+  if (vdi.sharable) return `${vdi.nameLabel} is shared between VMs, and shared disks have no snapshots; exclude it`;
+  if (vdi.resetsOnBoot) return `${vdi.nameLabel} is reset whenever its VM boots; exclude it`;
+  return undefined;
 }
 
 function whyUntracked(

@@ -3,7 +3,7 @@
  * vault when it fails is the ledger, of which two runs can never both write the same entry.
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { Executions } from '#lib/executions/executions.ts';
 import { documentHead, encodeDocument, HEAD, parseDocument, timeField } from '#lib/format/document.ts';
 import { vaultKeys } from '#lib/format/keys.ts';

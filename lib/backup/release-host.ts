@@ -9,21 +9,20 @@
 import type { Clock } from '#lib/clock.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import { type DiskId, parseVmId, type RunId } from '#lib/units.ts';
-import { readHead } from '#lib/vault/ledger.ts';
-import { readVault } from '#lib/vault/vault-document.ts';
+import { parseVmId, type RunId } from '#lib/units.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
-import { findOrphan } from './advance-disk.ts';
+import { clearRun } from './clear-run.ts';
 import { readConnection } from './connection-document.ts';
 import { openHostSession, type Pools } from './host-access.ts';
 import { dropLease } from './lease.ts';
 import { runIdOf } from './run-id.ts';
-import { type RunDisk, type RunRecord, readRunRecord, saveRunRecord } from './run-record.ts';
+import { type RunRecord, readRunRecord, saveRunRecord } from './run-record.ts';
 import type { RunRequest } from './snapshot-disks.ts';
-import { SnapshotRemoval } from './snapshot-removal.ts';
 
 /** The host detaches within seconds of a disconnect, within minutes when it is loaded; later is for the sweeper. */
 const RELEASE_LIMIT_MS = 15 * 60_000;
+/** No reader is left when the host is released: what it still holds after a minute it holds for nobody. */
+const EVICT_AFTER_MS = 60_000;
 const WAIT_SECONDS = 5;
 
 export interface ReleasePorts {
@@ -38,7 +37,7 @@ export type ReleaseResult =
   | { readonly released: true; readonly runId: RunId; readonly removed: number; readonly left: number };
 
 export async function releaseHost(ports: ReleasePorts, input: RunRequest): Promise<ReleaseResult> {
-  const { store, clock } = ports;
+  const { store } = ports;
   const runId = runIdOf(input.execution);
   const record = await readRunRecord(store, runId);
   const connection = await readConnection(store, runId);
@@ -47,66 +46,35 @@ export async function releaseHost(ports: ReleasePorts, input: RunRequest): Promi
     return { released: true, runId, removed: record?.removed.length ?? 0, left: record?.left.length ?? 0 };
   }
   await using session = await openHostSession(ports.pools.named(input.request.pool), connection?.session, ports);
-  const cleared = record === undefined ? undefined : await clearHost(ports, { session, record });
-  if (cleared !== undefined && cleared.busy.length > 0) {
-    const since = cleared.record.releasingSince ?? clock.now();
-    if (clock.now().getTime() - since.getTime() < RELEASE_LIMIT_MS) {
-      await saveRunRecord(store, { ...cleared.record, releasingSince: since });
-      // The next call goes on with the session.
-      session.handOver();
-      return { released: false, runId, waitSeconds: WAIT_SECONDS, waitingFor: cleared.busy.join(', ') };
-    }
+  const cleared = record === undefined ? undefined : await clear(ports, { session, record });
+  if (cleared?.waitingFor !== undefined) {
+    await saveRunRecord(store, cleared.record);
+    // The next call goes on with the session, if it is the one that the connection object has.
+    if (connection?.session.reveal() === session.sessionReference.reveal()) session.handOver();
+    return { released: false, runId, waitSeconds: WAIT_SECONDS, waitingFor: cleared.waitingFor };
   }
   await session.logout();
   // The connection object goes only when its session is gone: it is what a repeated call finds the session by.
   await store.delete(vaultKeys.connection(runId));
-  const left = (cleared?.record.left ?? []).concat(
-    (cleared?.busy ?? []).map((what) => ({ what, why: 'still in use on the host after 15 minutes' })),
-  );
-  if (cleared !== undefined) await saveRunRecord(store, { ...cleared.record, left, state: 'released' });
+  if (cleared !== undefined) await saveRunRecord(store, { ...cleared.record, state: 'released' });
   await dropLease(store, { vm: parseVmId(input.request.vm), holder: input.execution });
-  return { released: true, runId, removed: cleared?.record.removed.length ?? 0, left: left.length };
+  const { removed, left } = cleared?.record ?? { removed: [], left: [] };
+  return { released: true, runId, removed: removed.length, left: left.length };
 }
 
-interface Clearing {
-  readonly record: RunRecord;
-  /** What the host is still using. */
-  readonly busy: readonly string[];
-}
-
-async function clearHost(
+/** One try; `waitingFor` says what is worth another one. */
+async function clear(
   ports: ReleasePorts,
   { session, record }: { session: XapiSession; record: RunRecord },
-): Promise<Clearing> {
-  const { vault } = await readVault(ports.store);
-  const removal = new SnapshotRemoval(session, ports, { vault, run: record.run });
-  for (const disk of record.disks) {
-    const snapshot = await snapshotOf(session, disk);
-    const head = await readHead(ports.store, disk.disk);
-    const committed = head?.entry.run === record.run;
-    if (snapshot !== undefined && committed) await removal.keepAsBase(snapshot);
-    else if (snapshot !== undefined) await removal.destroy(snapshot);
-    if (committed) await removal.destroyOlder({ disk: disk.disk, kept: snapshot });
+): Promise<{ readonly record: RunRecord; readonly waitingFor: string | undefined }> {
+  const nowMs = ports.clock.now().getTime();
+  const waitedMs = record.releasingSince === undefined ? 0 : nowMs - record.releasingSince.getTime();
+  const cleared = await clearRun(ports, { session, record, evict: waitedMs >= EVICT_AFTER_MS });
+  if (cleared.busy.length === 0) return { record: cleared.record, waitingFor: undefined };
+  const releasingSince = record.releasingSince ?? ports.clock.now();
+  if (waitedMs < RELEASE_LIMIT_MS) {
+    return { record: { ...cleared.record, releasingSince }, waitingFor: cleared.busy.join(', ') };
   }
-  return {
-    record: { ...record, removed: [...record.removed, ...removal.removed], left: [...record.left, ...removal.left] },
-    busy: removal.busy,
-  };
-}
-
-/** UUID of the snapshot that the run made of the disk, also when the run died before it learnt of it. */
-async function snapshotOf(session: XapiSession, disk: RunDisk): Promise<DiskId | undefined> {
-  const { progress } = disk;
-  switch (progress.step) {
-    case 'found':
-    case 'enabling':
-      return undefined;
-    case 'asked':
-    case 'snapshotting':
-      return (await findOrphan(session, disk, progress))?.uuid;
-    case 'snapshotted':
-    case 'comparing':
-    case 'compared':
-      return progress.snapshot;
-  }
+  const stuck = cleared.busy.map((what) => ({ what, why: 'still in use on the host after 15 minutes' }));
+  return { record: { ...cleared.record, left: [...cleared.record.left, ...stuck] }, waitingFor: undefined };
 }

@@ -7,9 +7,11 @@
  *      \_____________/                                      \______________/
  *        CBT is on, or cannot be                              there is no base to compare with
  * ```
+ *
+ * A task that the host does not know any more leads back to the state before it.
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import {
   countField,
   diskIdField,
@@ -33,20 +35,30 @@ const snapshotFacts = {
   snapshotTime: timeField,
   diskBytes: countField,
   changedBlocks: z.boolean(),
+  /** Given when the snapshot was asked for more than once: a second one is none of these. */
+  strays: z.optional(z.object({ known: z.array(diskIdField) })),
 };
+
+/**
+ * `known` are the snapshots that were there before. `attempts` counts how often a snapshot may have been asked for: an
+ * answer can be lost, and after more than one attempt there may be more than one snapshot.
+ */
+const asking = { known: z.array(diskIdField), since: timeField, attempts: countField };
 
 const fullBecause = z.object({ because: z.string(), cure: z.string() });
 
 const diskProgress = z.discriminatedUnion('step', [
   z.object({ step: z.literal('found') }),
-  z.object({ step: z.literal('enabling'), task: taskRef }),
-  /** A snapshot is about to be asked for; `known` are those that were there before. */
-  z.object({ step: z.literal('asked'), known: z.array(diskIdField), since: timeField }),
-  z.object({ step: z.literal('snapshotting'), task: taskRef, known: z.array(diskIdField), since: timeField }),
+  z.object({ step: z.literal('enabling'), task: taskRef, attempts: countField }),
+  /** A snapshot is about to be asked for. */
+  z.object({ step: z.literal('asked'), ...asking }),
+  z.object({ step: z.literal('snapshotting'), task: taskRef, ...asking }),
   z.object({ step: z.literal('snapshotted'), ...snapshotFacts }),
   z.object({ step: z.literal('comparing'), ...snapshotFacts, task: taskRef }),
   z.object({ step: z.literal('compared'), ...snapshotFacts, plannedGrains: countField, full: z.optional(fullBecause) }),
 ]);
+
+const remark = z.object({ what: z.string(), why: z.string() });
 
 const runDisk = z.object({
   disk: diskIdField,
@@ -73,13 +85,19 @@ const runRecord = z.object({
   started: timeField,
   state: z.enum(['preparing', 'ready', 'released']),
   disks: z.array(runDisk),
-  /** What release-host has taken off the host, and what it could not. */
+  /** Disks of the VM that cannot be backed up. */
+  skipped: z.array(z.object({ disk: diskIdField, why: z.string() })),
+  /** The proof of what the run did to the host: put there, taken off, meant to stay, and what could not be removed. */
+  created: z.array(z.string()),
   removed: z.array(z.string()),
-  left: z.array(z.object({ what: z.string(), why: z.string() })),
+  stays: z.array(remark),
+  left: z.array(remark),
   /** When release-host first met something that was still in use. */
   releasingSince: z.optional(timeField),
 });
 
+export type Remark = Readonly<z.infer<typeof remark>>;
+export type Because = Readonly<z.infer<typeof fullBecause>>;
 export type DiskProgress = Readonly<z.infer<typeof diskProgress>>;
 export type RunDisk = Readonly<z.infer<typeof runDisk>>;
 export type RunRecord = Readonly<z.infer<typeof runRecord>>;

@@ -15,16 +15,25 @@ import { parseVmId, type RunId } from '#lib/units.ts';
 import { readHead } from '#lib/vault/ledger.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { openOrCreateVault } from '#lib/vault/vault-document.ts';
+import { DiskUnsupported } from '#lib/xapi/failures.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import { advanceDisk } from './advance-disk.ts';
-import { readConnection, writeConnection } from './connection-document.ts';
+import { type ConnectionDocument, readConnection, writeConnection } from './connection-document.ts';
+import type { DiskContext } from './disk-context.ts';
 import { findDisks } from './find-disks.ts';
 import { openHostSession, type PoolSettings, type Pools } from './host-access.ts';
 import { takeLease } from './lease.ts';
 import { nbdExports } from './nbd-exports.ts';
 import { planDocument } from './plan-document.ts';
 import { runIdOf } from './run-id.ts';
-import { type ComparedDisk, type RunDisk, type RunRecord, readRunRecord, saveRunRecord } from './run-record.ts';
+import {
+  type ComparedDisk,
+  type DiskProgress,
+  type RunDisk,
+  type RunRecord,
+  readRunRecord,
+  saveRunRecord,
+} from './run-record.ts';
 
 /** Tasks of the host are looked at for this long within one call: a Wait costs three transitions and a cold session. */
 const PATIENCE_MS = 20_000;
@@ -71,18 +80,29 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
   });
   const stored = await readConnection(store, runId);
   await using session = await openHostSession(pool, stored?.session, ports);
-  // The session outlives this call: it is in the connection object, and release-host ends it.
-  const reference = session.handOver();
-  if (stored?.session.reveal() !== reference.reveal()) {
-    await writeConnection(store, { ...HEAD, requires: [], run: runId, session: reference, disks: stored?.disks ?? [] });
-  }
+  await keepSession(store, { session, stored, runId });
   const begun = (await readRunRecord(store, runId)) ?? (await beginRun(ports, { input, pool, session, runId }));
   const record = await new Preparation(ports, { session, vault, record: begun }).advance();
   const compared = record.disks.filter(isCompared);
   if (compared.length < record.disks.length) {
+    // A session that was lost meanwhile has a successor, which the next call has to know.
+    await keepSession(store, { session, stored: await readConnection(store, runId), runId });
     return { ready: false, runId, waitSeconds: WAIT_SECONDS, waitingFor: describeWait(record.disks) };
   }
   return makeReady(ports, { input, pool, session, record, disks: compared });
+}
+
+/** The session outlives this call only once it is in the connection object, from which release-host ends it. */
+async function keepSession(
+  store: ObjectStore,
+  run: { readonly session: XapiSession; readonly stored: ConnectionDocument | undefined; readonly runId: RunId },
+): Promise<void> {
+  const { session, stored, runId } = run;
+  const reference = session.sessionReference;
+  if (stored?.session.reveal() !== reference.reveal()) {
+    await writeConnection(store, { ...HEAD, requires: [], run: runId, session: reference, disks: stored?.disks ?? [] });
+  }
+  session.handOver();
 }
 
 interface RunContext {
@@ -106,7 +126,10 @@ async function beginRun(ports: SnapshotPorts, run: RunContext & { readonly runId
     started: new Date(input.started),
     state: 'preparing',
     disks: await Promise.all(found.disks.map((disk) => withBase(ports.store, disk))),
+    skipped: found.skipped,
+    created: [],
     removed: [],
+    stays: [],
     left: [],
   };
   await saveRunRecord(ports.store, record);
@@ -126,6 +149,8 @@ class Preparation {
   readonly #ports: SnapshotPorts;
   readonly #session: XapiSession;
   readonly #vault: string;
+  /** States that an earlier call left behind. */
+  readonly #resumed: ReadonlySet<DiskProgress>;
   #record: RunRecord;
 
   constructor(ports: SnapshotPorts, run: { session: XapiSession; vault: string; record: RunRecord }) {
@@ -133,6 +158,7 @@ class Preparation {
     this.#session = run.session;
     this.#vault = run.vault;
     this.#record = run.record;
+    this.#resumed = new Set(run.record.disks.map(({ progress }) => progress));
   }
 
   async advance(): Promise<RunRecord> {
@@ -159,13 +185,35 @@ class Preparation {
       run: this.#record.run,
       now: () => clock.now(),
     };
-    const progress = await advanceDisk({ ...context, base }, disk);
-    if (progress === disk.progress) return false;
-    const disks = this.#record.disks.map((other) => (other.disk === disk.disk ? { ...disk, progress } : other));
-    this.#record = { ...this.#record, disks };
+    const resumed = this.#resumed.has(disk.progress);
+    const next = await this.#advanceOrSkip({ ...context, base, resumed }, disk);
+    if (next === disk) return false;
     await saveRunRecord(store, this.#record);
     return true;
   }
+
+  /** A disk of a kind that cannot be snapshotted is left out with the host's reason; the others are backed up. */
+  async #advanceOrSkip(context: DiskContext, disk: RunDisk): Promise<RunDisk | undefined> {
+    const others = (replacement: readonly RunDisk[]) =>
+      this.#record.disks.flatMap((other) => (other.disk === disk.disk ? replacement : [other]));
+    try {
+      const next = await advanceDisk(context, disk);
+      this.#record = withDisk({ ...this.#record, disks: others([next]) }, next);
+      return next;
+    } catch (failure) {
+      if (!(failure instanceof DiskUnsupported) || this.#record.disks.length === 1) throw failure;
+      const skipped = [...this.#record.skipped, { disk: disk.disk, why: failure.message }];
+      this.#record = { ...this.#record, disks: others([]), skipped };
+      return undefined;
+    }
+  }
+}
+
+/** Notes what the disk's step has put on the host. */
+function withDisk(record: RunRecord, { progress }: RunDisk): RunRecord {
+  if (progress.step !== 'snapshotted') return record;
+  const what = `snapshot ${progress.snapshot}`;
+  return record.created.includes(what) ? record : { ...record, created: [...record.created, what] };
 }
 
 function isCompared(disk: RunDisk): disk is ComparedDisk {

@@ -3,13 +3,23 @@
 import { Failure } from '#lib/failure.ts';
 import type { DiskId } from '#lib/units.ts';
 import { startDataDestroy } from '#lib/xapi/cbt.ts';
-import { CbtMetadataMissing, ObjectGone, OperationInProgress, TaskStillPending, VdiInUse } from '#lib/xapi/failures.ts';
+import {
+  CbtMetadataMissing,
+  ObjectGone,
+  OperationInProgress,
+  OperationNotAllowed,
+  TaskStillPending,
+  VdiInUse,
+} from '#lib/xapi/failures.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import { type StartedTask, taskResult, waitForTask } from '#lib/xapi/task.ts';
-import { findVdi, readVdi, startVdiDestroy, type VdiRecord } from '#lib/xapi/vdi.ts';
-import type { VdiRef } from '#lib/xapi/wire-types.ts';
+import { destroyVbd, readVbd, startVbdUnplug } from '#lib/xapi/vbd.ts';
+import { startVdiDestroy } from '#lib/xapi/vdi.ts';
+import { readVm } from '#lib/xapi/vm.ts';
+import type { VbdRef, VdiRef } from '#lib/xapi/wire-types.ts';
+import { findVdiRecord, type ListedVdi } from './disk-snapshots.ts';
 import type { HostTime } from './host-access.ts';
-import { markedBy, type SnapshotMark } from './snapshot-mark.ts';
+import type { Remark } from './run-record.ts';
 
 /** data_destroy waits 4 s for attachments, destroy queues behind the SR's other work. */
 const TASK_DEADLINE_MS = 60_000;
@@ -19,22 +29,20 @@ const METADATA_TYPE = 'cbt_metadata';
 export class SnapshotRemoval {
   readonly #session: XapiSession;
   readonly #time: HostTime;
-  readonly #mark: SnapshotMark;
   readonly #removed: string[] = [];
-  readonly #left: { what: string; why: string }[] = [];
+  readonly #left: Remark[] = [];
   readonly #busy: string[] = [];
 
-  constructor(session: XapiSession, time: HostTime, mark: SnapshotMark) {
+  constructor(session: XapiSession, time: HostTime) {
     this.#session = session;
     this.#time = time;
-    this.#mark = mark;
   }
 
   get removed(): readonly string[] {
     return this.#removed;
   }
 
-  get left(): readonly { readonly what: string; readonly why: string }[] {
+  get left(): readonly Remark[] {
     return this.#left;
   }
 
@@ -46,38 +54,53 @@ export class SnapshotRemoval {
   /** Drops the snapshot's data and keeps its record of changes; without such a record all of it goes. */
   async keepAsBase(uuid: DiskId): Promise<void> {
     await this.#attempt(`data of snapshot ${uuid}`, async () => {
-      const ref = await findVdi(this.#session, uuid);
-      const record = await readVdi(this.#session, ref);
-      if (record.type === METADATA_TYPE) return false;
-      if (record.cbt !== 'enabled') return this.#destroy(ref);
+      const record = await this.#snapshot(uuid);
+      if (record === undefined) return false;
+      if (record.type === METADATA_TYPE) return isSettled(record);
+      if (record.cbt !== 'enabled') return this.#destroy(record.ref);
       try {
-        return await this.#run(await startDataDestroy(this.#session, ref), `dropping the data of ${uuid}`);
+        return await this.#run(await startDataDestroy(this.#session, record.ref), `dropping the data of ${uuid}`);
       } catch (failure) {
         if (!(failure instanceof CbtMetadataMissing)) throw failure;
-        return this.#destroy(ref);
+        return this.#destroy(record.ref);
       }
     });
   }
 
   async destroy(uuid: DiskId): Promise<void> {
-    await this.#attempt(`snapshot ${uuid}`, async () => this.#destroy(await findVdi(this.#session, uuid)));
+    await this.#attempt(`snapshot ${uuid}`, async () => {
+      const record = await this.#snapshot(uuid);
+      return record === undefined ? false : this.#destroy(record.ref);
+    });
   }
 
-  /** Removes this vault's snapshots of the disk that are older than the kept one, which the next run compares with. */
-  async destroyOlder({ disk, kept }: { disk: DiskId; kept: DiskId | undefined }): Promise<void> {
-    for (const record of await this.#snapshotsOf(disk)) {
-      if (record.uuid !== kept && markedBy(record, this.#mark.vault) !== undefined) await this.destroy(record.uuid);
+  /**
+   * Takes the snapshot away from the control domains, whose NBD server keeps it for a client that vanished without a
+   * word. Attachments to other VMs stay: somebody made them on purpose.
+   */
+  async detach(uuid: DiskId): Promise<void> {
+    const record = await findVdiRecord(this.#session, uuid);
+    for (const vbd of record?.vbds ?? []) {
+      await this.#attempt(`attachment of snapshot ${uuid} to the control domain`, () => this.#detach(vbd));
     }
   }
 
-  async #snapshotsOf(disk: DiskId): Promise<readonly VdiRecord[]> {
-    try {
-      const live = await readVdi(this.#session, await findVdi(this.#session, disk));
-      return await Promise.all(live.snapshots.map((ref) => readVdi(this.#session, ref)));
-    } catch (failure) {
-      if (failure instanceof ObjectGone) return [];
-      throw failure;
-    }
+  async #detach(ref: VbdRef): Promise<boolean> {
+    const vbd = await readVbd(this.#session, ref);
+    if (!(await readVm(this.#session, vbd.vm)).isControlDomain) return false;
+    if (vbd.currentlyAttached) await this.#run(await startVbdUnplug(this.#session, ref), 'unplugging a snapshot');
+    await destroyVbd(this.#session, ref);
+    return true;
+  }
+
+  /** Whatever the name says: only a snapshot is ever removed, never a disk that somebody works on. */
+  async #snapshot(uuid: DiskId): Promise<ListedVdi | undefined> {
+    const record = await findVdiRecord(this.#session, uuid);
+    if (record === undefined || record.isSnapshot || record.type === METADATA_TYPE) return record;
+    throw new OperationNotAllowed(`${uuid} is no snapshot any more; it is left as it is`, {
+      code: 'OPERATION_NOT_ALLOWED',
+      reaction: 'give-up',
+    });
   }
 
   async #destroy(ref: VdiRef): Promise<boolean> {
@@ -104,4 +127,16 @@ export class SnapshotRemoval {
       else throw failure;
     }
   }
+}
+
+/**
+ * `data_destroy` shows the new type while it waits for attachments to go, and takes it back when they do not: a record
+ * that still has one may become a snapshot with data again. Throws VdiInUse then; answers that nothing is left to do.
+ */
+function isSettled(record: ListedVdi): false {
+  if (record.vbds.length === 0) return false;
+  throw new VdiInUse(`${record.uuid} is still attached while its data is being dropped; try again in a few seconds`, {
+    code: 'VDI_IN_USE',
+    reaction: 'retry',
+  });
 }

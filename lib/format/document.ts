@@ -8,7 +8,7 @@
  */
 
 import { hash } from 'node:crypto';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { parseDiskId, parsePackId, parseRunId, parseSha256, parseVmId } from '#lib/units.ts';
 import { DamagedObject, UnsupportedFormat } from './failures.ts';
 

@@ -3,7 +3,7 @@
  * commit of point n; nothing else decides what exists.
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { countField, diskIdField, documentHead, runIdField, sha256Field, timeField } from './document.ts';
 
 /** `headerSha256` is over the manifest up to its first section; the header in turn has the digest of every section. */

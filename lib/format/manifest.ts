@@ -12,7 +12,7 @@
  */
 
 import { hash } from 'node:crypto';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { type Bytes, grainsCovering, parseSha256, SECTION_GRAINS, type Sha256 } from '#lib/units.ts';
 import {
   countField,

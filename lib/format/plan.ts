@@ -1,6 +1,6 @@
 /** The plan of a run: written once when the host is ready, followed by every later step, never changed. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { countField, diskIdField, documentHead, runIdField, sha256Field, timeField, vmIdField } from './document.ts';
 import { manifestAddress } from './ledger.ts';
 

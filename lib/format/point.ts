@@ -1,6 +1,6 @@
 /** A restore point of a VM: which ledger entry of each disk belongs to it, and what the run was and took. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { countField, diskIdField, documentHead, runIdField, timeField, vmIdField } from './document.ts';
 
 const pointDisk = z.object({

@@ -3,7 +3,7 @@
  * its pack and pack index are complete.
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { GrainCount } from '#lib/units.ts';
 import { countField, diskIdField, documentHead, packIdField, runIdField, sha256Field } from './document.ts';
 import { DamagedObject } from './failures.ts';

@@ -1,7 +1,7 @@
 /** What S3 and the network say, translated into what somebody can do about it. */
 
 import { AssertionError } from 'node:assert/strict';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import {
   ObjectArchived,
   ObjectNotFound,

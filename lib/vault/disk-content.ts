@@ -211,9 +211,7 @@ export class DiskContent {
 
   async #unpack({ read, frame, stored, where }: StoredFrame, receiver: ContentReceiver): Promise<void> {
     const { place } = frame;
-    const decoded = await undamaged(
-      Promise.try(() => decodeFrame(stored, { grains: place.grains, where })),
-    );
+    const decoded = await undamaged(Promise.try(() => decodeFrame(stored, { grains: place.grains, where })));
     if (decoded.kind === 'damaged') {
       for (const run of runsOf(frame.grains)) receiver.damaged(run, decoded.failure);
       return;

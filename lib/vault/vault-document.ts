@@ -1,6 +1,6 @@
 /** vault.json: what this vault is, written when it is first used. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { documentHead, encodeDocument, HEAD, parseDocument, timeField } from '#lib/format/document.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';

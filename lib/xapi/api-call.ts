@@ -1,6 +1,6 @@
 /** One call of the API up to its value: the envelope is opened, errors become failures, the value is parsed. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { Secret } from '#lib/secret.ts';
 import { refusalFrom } from './api-error.ts';
 import { UnexpectedReply } from './failures.ts';

@@ -1,6 +1,6 @@
 /** Changed block tracking: on, off, what changed, and snapshots reduced to their record of changes. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { CallUnsupported } from './failures.ts';
 import type { XapiCaller } from './session.ts';
 import type { StartedTask } from './task.ts';

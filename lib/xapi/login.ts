@@ -1,7 +1,7 @@
 /** Opens sessions: with a password, or with the reference of a session that an earlier invocation opened. */
 
 import { isIP } from 'node:net';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { Clock } from '#lib/clock.ts';
 import { Secret } from '#lib/secret.ts';
 import { callApi } from './api-call.ts';

@@ -1,6 +1,6 @@
 /** Where and how a disk can be read over NBD. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Secret } from '#lib/secret.ts';
 import type { XapiCaller } from './session.ts';
 import { integer, type VdiRef } from './wire-types.ts';

@@ -1,6 +1,6 @@
 /** Networks, of which one has to have the purpose nbd, and the interfaces of the hosts on them. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { XapiCaller } from './session.ts';
 import {
   hostRef,

@@ -1,6 +1,6 @@
 /** The pool and its hosts. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { UnexpectedReply } from './failures.ts';
 import type { XapiCaller } from './session.ts';
 import { type HostRef, hostRef, integer, type PoolRef, poolRef, recordsByRef, textMap } from './wire-types.ts';

@@ -1,6 +1,6 @@
 /** Storage repositories and what their drivers can do. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { XapiCaller } from './session.ts';
 import { integer, type SrRef, srRef, textMap, texts } from './wire-types.ts';
 

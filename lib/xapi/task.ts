@@ -11,7 +11,7 @@
  * gone answers `ObjectGone`: whether its operation happened is then to be seen on the object itself.
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { Clock } from '#lib/clock.ts';
 import { parseReply } from './api-call.ts';
 import { refusalFrom } from './api-error.ts';

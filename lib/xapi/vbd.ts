@@ -1,6 +1,6 @@
 /** Attachments of disks to VMs, the control domain included. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { XapiCaller } from './session.ts';
 import { type StartedTask, unlessGone } from './task.ts';
 import { nothing, orNull, recordsByRef, taskRef, type VbdRef, vbdRef, vdiRef, vmRef } from './wire-types.ts';

@@ -1,6 +1,6 @@
 /** Virtual disks: their records, their snapshots, their end. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { type Bytes, type DiskId, parseDiskId } from '#lib/units.ts';
 import type { XapiCaller } from './session.ts';
 import type { StartedTask } from './task.ts';

@@ -1,6 +1,6 @@
 /** Virtual machines. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { parseVmId, type VmId } from '#lib/units.ts';
 import type { XapiCaller } from './session.ts';
 import type { StartedTask } from './task.ts';

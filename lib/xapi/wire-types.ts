@@ -1,6 +1,6 @@
 /** How the API's types arrive, and what they become: schemas for every reply of the host. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 
 const NULL_REFERENCE = 'OpaqueRef:NULL';
 

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import type { StackTemplate } from './template.ts';
 

@@ -1,6 +1,6 @@
 /** Reads a folder that CDK synthesized and answers what can run of it: state machines, functions, schedules. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { type ReadStack, readAssets, readStacks, UnreadableAssembly } from './assembly-files.ts';
 import { nameResource } from './resource-names.ts';
 import { type Environment, type ResourceNames, TemplateResolver } from './template.ts';

@@ -1,6 +1,6 @@
 /** Resolves the CloudFormation functions that CDK writes, for one set of stacks that were never deployed. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 
 /** The assembly refers to something that this reader does not know how to name. */

@@ -1,6 +1,6 @@
 /** The part of the Amazon States Language that runs here, as a schema: what is not in it is refused by name. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 
 /** A literal or a `{% %}` expression; checked when it is evaluated. */
 const numberOrExpression = z.union([z.number(), z.string()]);

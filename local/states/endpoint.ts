@@ -4,7 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import type { Execution } from './execution.ts';
 import type { Workflows } from './workflows.ts';

@@ -1,6 +1,6 @@
 /** Reads the items of a distributed Map from S3: a JSON array, or JSON Lines. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { StateOf } from './definition.ts';
 import { StateFailed } from './state-failed.ts';
 import { evaluateCount, evaluateField, type Visit } from './visit.ts';

@@ -6,7 +6,7 @@
  *   <Prefix>/<map run uuid>/FAILED_0.json(l)       full records of children that failed within the tolerance
  */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { StateOf } from './definition.ts';
 import { StateFailed } from './state-failed.ts';
 import { type ChildEnd, evaluateField, type Visit } from './visit.ts';

@@ -1,6 +1,6 @@
 /** A Task: calls a function or another state machine, and translates how it ended into the error names of the service. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { StateOf } from './definition.ts';
 import { MAX_PAYLOAD_BYTES, MAX_SECONDS } from './limits.ts';
 import type { FunctionAnswer } from './ports.ts';

@@ -2,7 +2,7 @@
 
 import languageServices from 'amazon-states-language-service';
 import validateAsl from 'asl-validator';
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import {
   innerBlocks,

@@ -17,8 +17,7 @@ import { vaultKeys } from '#lib/format/keys.ts';
 import type { Shard } from '#lib/format/plan.ts';
 import { connectNbd } from '#lib/nbd/connect.ts';
 import { diskOfPoint, findPoint } from '#lib/restore/points.ts';
-import { RawFile } from '#lib/restore/raw-file.ts';
-import { restoreImage } from '#lib/restore/restore-image.ts';
+import { restoreRawFile } from '#lib/restore/restore-to-path.ts';
 import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { parseSha256, type RunId } from '#lib/units.ts';
@@ -140,9 +139,7 @@ export class LoneSite implements AsyncDisposable {
     const { disk, seq } = diskOfPoint(point, query.disk);
     const content = await DiskContent.open(this.store, { disk, seq });
     const path = join(this.folder, `restored-${this.#restored++}`);
-    const file = await RawFile.create(path, content.diskBytes);
-    await restoreImage(content, file);
-    await file.finish();
+    await restoreRawFile(content, path);
     return readFile(path);
   }
 

@@ -83,6 +83,19 @@ export class MemoryObjects {
     change(object.body);
   }
 
+  /** Everything under the prefix, noncurrent versions and delete markers too, in the order of ListObjectVersions. */
+  allVersions(prefix: string): { key: string; version: StoredObject | DeleteMarker; current: boolean }[] {
+    const keys = [...this.#versions.keys()].filter((key) => key.startsWith(prefix)).sort();
+    return keys.flatMap((key) => this.versions(key).map((version, place) => ({ key, version, current: place === 0 })));
+  }
+
+  /** Removes one version for good; what was below it becomes current. */
+  removeVersion({ key, versionId }: { key: string; versionId: string }): void {
+    const left = this.versions(key).filter((version) => version.versionId !== versionId);
+    if (left.length > 0) this.#versions.set(key, left);
+    else this.#versions.delete(key);
+  }
+
   /** Removes every version, as if the key had never been: an object lost, or deleted by somebody with the right to. */
   vanish(key: string): void {
     this.#versions.delete(key);

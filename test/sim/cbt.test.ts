@@ -103,6 +103,9 @@ test('switching tracking off and on starts a new set; the old snapshots stay com
   const c = await client.snapshot(disk.uuid);
   assert.equal(await changed(a.ref, b.ref), 'AAA=');
   await assert.rejects(changed(b.ref, c.ref), refused(/unrelated/));
+  const [vbd] = await client.call('VDI.get_VBDs', disk.ref);
+  await client.call('VM.hard_shutdown', await client.call('VBD.get_VM', vbd));
+  await assert.rejects(changed(b.ref, disk.ref), refused(/unrelated/));
 });
 
 test('growth counts as unchanged until it is written, and a shrunken disk is 459', async () => {
@@ -250,6 +253,7 @@ test('the classic revert gives a new disk without tracking; the newer one keeps 
   assert.deepEqual(await pool.read(disk.uuid, 0, 5), Buffer.alloc(5));
   const third = await client.snapshot(disk.uuid);
   await assert.rejects(changed(second.ref, third.ref), hostError('SR_BACKEND_FAILURE_460'));
+  assert.equal(await changed(third.ref, (await client.snapshot(disk.uuid)).ref), 'AAA=');
   const replacement = pool.revert(disk.uuid, second.uuid);
   assert.notEqual(replacement, disk.uuid);
   const ref = await client.call('VDI.get_by_uuid', replacement);
