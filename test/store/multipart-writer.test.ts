@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { UploadLost, VaultUnavailable } from '#lib/store/failures.ts';
 import { MultipartWriter, type MultipartWriterSettings } from '#lib/store/multipart-writer.ts';
-import type { ObjectStore, UploadedPart } from '#lib/store/object-store.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
 import { MIB } from '#lib/units.ts';
 import { memoryStore } from '../fakes/memory-store.ts';
 import { faultOnce, type StoreCall } from '../fakes/store-faults.ts';
@@ -23,27 +24,24 @@ async function writeAll(writer: MultipartWriter, body: Buffer): Promise<void> {
     await writer.write(body.subarray(offset, offset + 700_001));
 }
 
-/** A store that counts how many parts are on their way at once. */
-function watched(store: ObjectStore): { store: ObjectStore; most: () => number; bodies: Set<ArrayBufferLike> } {
-  let [now, most] = [0, 0];
-  const bodies = new Set<ArrayBufferLike>();
-  const watcher: ObjectStore = Object.create(store, {
-    uploadPart: {
-      value: async (...args: Parameters<ObjectStore['uploadPart']>): Promise<UploadedPart> => {
-        bodies.add(args[1].body.buffer);
-        most = Math.max(most, ++now);
-        try {
-          return await store.uploadPart(...args);
-        } finally {
-          now--;
-        }
-      },
-    },
-  });
-  for (const name of ['put', 'createMultipartUpload', 'completeMultipartUpload', 'abortMultipartUpload'] as const) {
-    Object.defineProperty(watcher, name, { value: store[name].bind(store) });
+/** A store that counts how many parts are on their way at once, and when the upload is dropped. */
+function watched(store: ObjectStore) {
+  let onTheirWay = 0;
+  const seen = { most: 0, atAbort: undefined as number | undefined, buffers: new Set<ArrayBufferLike>() };
+  const watcher = Object.create(store) as ObjectStore;
+  for (const name of ['put', 'createMultipartUpload', 'completeMultipartUpload'] as const) {
+    Object.assign(watcher, { [name]: store[name].bind(store) });
   }
-  return { store: watcher, most: () => most, bodies };
+  watcher.uploadPart = async (...args) => {
+    seen.buffers.add(args[1].body.buffer);
+    seen.most = Math.max(seen.most, ++onTheirWay);
+    return store.uploadPart(...args).finally(() => onTheirWay--);
+  };
+  watcher.abortMultipartUpload = async (upload) => {
+    seen.atAbort = onTheirWay;
+    await store.abortMultipartUpload(upload);
+  };
+  return { store: watcher, seen };
 }
 
 describe('the multipart writer', () => {
@@ -96,8 +94,8 @@ describe('the multipart writer', () => {
     const writer = writerOn(counted.store, { inFlight: 2 });
     await writeAll(writer, large);
     await writer.finish();
-    assert.equal(counted.most(), 2);
-    assert.equal(counted.bodies.size, 3);
+    assert.equal(counted.seen.most, 2);
+    assert.equal(counted.seen.buffers.size, 3);
   });
 
   it('sends a part again when the store was unavailable or the answer got lost', async () => {
@@ -176,6 +174,30 @@ describe('the multipart writer', () => {
     assert.equal(bucket.uploads.under('').length, 0);
     await assert.rejects(writer.finish(), /given up/);
     assert.equal(bucket.objects.current('pack'), undefined);
+  });
+
+  it('drops the upload only when no part is on its way any more: a late one would be stored and billed', async () => {
+    // The first part fails at once; the second is still held up when that is known, and takes no notice of the signal.
+    let released: (() => void) | undefined;
+    let parts = 0;
+    const { store } = memoryStore({
+      choose: (call) => (isPart(call) && ++parts !== 2 ? 'unavailable' : undefined),
+      after: async (call) => {
+        if (isPart(call)) await new Promise<void>((resolve) => (released = resolve));
+      },
+    });
+    const counted = watched(store);
+    const writer = writerOn(counted.store);
+    const failing = assert.rejects(
+      writeAll(writer, large).then(() => writer.finish()),
+      VaultUnavailable,
+    );
+    while (released === undefined) await setImmediate();
+    for (let turn = 0; turn < 50; turn++) await setImmediate();
+    assert.equal(counted.seen.atAbort, undefined);
+    released();
+    await failing;
+    assert.equal(counted.seen.atAbort, 0);
   });
 
   it('abort after finish leaves the object alone', async () => {

@@ -136,12 +136,22 @@ describe('the files of the embedded server', () => {
 
   it('a reader of an object that is replaced meanwhile gets the old bytes to the end', async () => {
     await using plain = await start();
-    const old = randomBytes(24 * MIB);
-    await put(plain.s3, 'k', old);
-    const { Body } = await plain.s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: 'k' }));
-    await put(plain.s3, 'k', 'new');
-    await plain.s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: 'k' }));
-    assert(Buffer.from(await Body!.transformToByteArray()).equals(old));
+    const { s3 } = plain;
+    const about = { Bucket: BUCKET, Key: 'k' };
+    // Far more than a socket's buffers hold, so that the last part's file is opened long after the object is gone.
+    const old = [1, 2, 3].map(() => randomBytes(12 * MIB));
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand(about));
+    const Parts: { PartNumber: number; ETag: string | undefined }[] = [];
+    for (const [index, Body] of old.entries()) {
+      const { ETag } = await s3.send(new UploadPartCommand({ ...about, UploadId, PartNumber: index + 1, Body }));
+      Parts.push({ PartNumber: index + 1, ETag });
+    }
+    await s3.send(new CompleteMultipartUploadCommand({ ...about, UploadId, MultipartUpload: { Parts } }));
+    const { Body } = await s3.send(new GetObjectCommand(about));
+    await put(s3, 'k', 'new');
+    await s3.send(new DeleteObjectCommand(about));
+    await dataFilesBecome(3);
+    assert(Buffer.from(await Body!.transformToByteArray()).equals(Buffer.concat(old)));
     await dataFilesBecome(0);
   });
 
