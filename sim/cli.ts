@@ -4,7 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { requestControl } from './control-client.ts';
+import { requestControl } from '#sim/transfer/control-client.ts';
 import type { AddedVm, Simulator } from './running-simulator.ts';
 import { startSimulator } from './simulator.ts';
 import { FAITHFUL_TIMINGS, FAST_TIMINGS } from './timings.ts';

@@ -1,8 +1,8 @@
 /** The pool a simulator starts with: hosts, networks, storage repositories and their drivers. */
 
 import { randomUUID } from 'node:crypto';
-import type { Ref } from './database.ts';
-import { srState, vdiState } from './storage-state.ts';
+import { srState, vdiState } from '#sim/api/storage-state.ts';
+import type { Ref } from '#sim/database/database.ts';
 import type { World } from './world.ts';
 
 export interface NetworkOptions {

@@ -2,19 +2,19 @@
 
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { stopTracking } from './cbt-calls.ts';
-import type { Ref } from './database.ts';
-import { moveDisk, replaceBySnapshot, revertInPlace } from './disk-moves.ts';
+import { stopTracking } from '#sim/api/cbt-calls.ts';
+import { moveDisk, replaceBySnapshot, revertInPlace } from '#sim/api/disk-moves.ts';
+import { endSession } from '#sim/api/session-calls.ts';
+import { addVbd } from '#sim/api/vbd-calls.ts';
+import { addDisk, resizeDisk } from '#sim/api/vdi-calls.ts';
+import { powerOff, powerOn } from '#sim/api/vm-calls.ts';
+import type { Ref } from '#sim/database/database.ts';
+import { crashLogs, guestWrite, writeDifferences } from '#sim/disks/guest.ts';
+import type { NbdServer } from '#sim/nbd/nbd-server.ts';
+import { NULL_REF } from '#sim/wire/values.ts';
+import type { XapiServer } from '#sim/wire/xapi-server.ts';
 import type { Faults } from './faults.ts';
-import { crashLogs, guestWrite, writeDifferences } from './guest.ts';
-import type { NbdServer } from './nbd-server.ts';
-import { endSession } from './session-calls.ts';
-import { NULL_REF } from './values.ts';
-import { addVbd } from './vbd-calls.ts';
-import { addDisk, resizeDisk } from './vdi-calls.ts';
-import { powerOff, powerOn } from './vm-calls.ts';
 import { imageOf, type World } from './world.ts';
-import type { XapiServer } from './xapi-server.ts';
 
 export interface DiskOptions {
   /** A raw image, only ever read; its size is the disk's size. */

@@ -1,14 +1,14 @@
 /** Everything one simulated pool consists of, shared by its API calls and its NBD servers. */
 
-import type { CbtLogs } from './cbt.ts';
+import type { Role, User } from '#sim/api/roles.ts';
+import type { Database, Ref } from '#sim/database/database.ts';
+import type { CbtLogs } from '#sim/disks/cbt.ts';
+import type { DiskImage, DiskStore } from '#sim/disks/disk-layers.ts';
+import { NULL_REF } from '#sim/wire/values.ts';
 import type { Certificate } from './certificates.ts';
 import type { Counters } from './counters.ts';
-import type { Database, Ref } from './database.ts';
-import type { DiskImage, DiskStore } from './disk-layers.ts';
 import type { Faults } from './faults.ts';
-import type { Role, User } from './roles.ts';
 import type { Timings } from './timings.ts';
-import { NULL_REF } from './values.ts';
 
 export interface World {
   readonly db: Database;

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { DiskStore, GRAIN_BYTES } from '#sim/disk-layers.ts';
+import { DiskStore, GRAIN_BYTES } from '#sim/disks/disk-layers.ts';
 import { startSimulator } from '#sim/simulator.ts';
 import { FAST_TIMINGS } from '#sim/timings.ts';
 import { ApiClient } from './api-client.ts';

@@ -1,0 +1,138 @@
+/** GET /export_metadata and PUT /import_metadata: a VM's records without its disks' content. */
+
+import { ApiError } from '#sim/api/api-error.ts';
+import { succeedTask } from '#sim/api/task-calls.ts';
+import { addVbd } from '#sim/api/vbd-calls.ts';
+import type { Ref } from '#sim/database/database.ts';
+import type { HttpRequest, Outcome } from '#sim/wire/http-connection.ts';
+import { isSet, isStruct, NULL_REF, type Struct, type Value } from '#sim/wire/values.ts';
+import { readValueDocument } from '#sim/wire/xml-rpc-reader.ts';
+import { valueFragment } from '#sim/wire/xml-rpc-writer.ts';
+import type { World } from '#sim/world.ts';
+import { parameter } from './resource-access.ts';
+import { firstFile, tarOf } from './tar.ts';
+import { accept, runTransfer, stream, type TransferContext } from './transfer.ts';
+
+/** The records of one VM with everything around it are some tens of KiB. */
+const MAX_METADATA_BYTES = 16 * 1_048_576;
+
+const OVA_XML = 'ova.xml';
+
+export function exportMetadata(world: World, request: HttpRequest, host: Ref): Promise<Outcome> {
+  return runTransfer({ world, request, host }, { name: 'VM.export_metadata', role: 'vm-admin' }, async (context) => {
+    const vm = parameter(request, 'ref') ?? world.db.VM.byUuid(parameter(request, 'uuid') ?? '');
+    const document = valueFragment({ version: version(), objects: objectsOf(world, vm) });
+    await accept(context, 'application/octet-stream');
+    return stream(context, one(tarOf(OVA_XML, Buffer.from(document))));
+  });
+}
+
+async function* one(piece: Buffer): AsyncGenerator<Buffer> {
+  yield piece;
+}
+
+function version(): Struct {
+  return {
+    hostname: 'xenhost1.test',
+    date: '2026-01-01',
+    product_version: '8.4.0',
+    xapi_major: 2,
+    xapi_minor: 21,
+    export_vsn: 2,
+  };
+}
+
+/** The VM, its devices, their disks, networks and repositories; references become Ref:0, Ref:1, … */
+function objectsOf(world: World, vm: Ref): Value {
+  const { db } = world;
+  db.VM.get(vm);
+  const vbds = db.VBD.where((vbd) => vbd.VM === vm);
+  const vifs = db.VIF.where((vif) => vif.VM === vm);
+  const vdis = vbds.map((vbd) => db.VBD.get(vbd).VDI).filter((vdi) => vdi !== NULL_REF);
+  const srs = [...new Set(vdis.map((vdi) => db.VDI.get(vdi).SR))];
+  const networks = [...new Set(vifs.map((vif) => db.VIF.get(vif).network))];
+  const members = [
+    ...srs.map((ref) => ({ table: 'SR', ref })),
+    ...networks.map((ref) => ({ table: 'network', ref })),
+    ...vdis.map((ref) => ({ table: 'VDI', ref })),
+    { table: 'VM', ref: vm },
+    ...vbds.map((ref) => ({ table: 'VBD', ref })),
+    ...vifs.map((ref) => ({ table: 'VIF', ref })),
+  ];
+  const names = new Map(members.map(({ ref }, index) => [ref, `Ref:${index}`]));
+  return members.map(({ table, ref }) => {
+    const rows = db.tables.get(table);
+    const snapshot = rows ? renamed(db.read(rows, ref), names) : {};
+    return { class: table, id: names.get(ref) ?? ref, snapshot };
+  });
+}
+
+function renamed(value: Value, names: ReadonlyMap<string, string>): Value {
+  if (typeof value === 'string') return names.get(value) ?? value;
+  if (isSet(value)) return value.map((element) => renamed(element, names));
+  if (!isStruct(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, renamed(member, names)]));
+}
+
+export function importMetadata(world: World, request: HttpRequest, host: Ref): Promise<Outcome> {
+  return runTransfer({ world, request, host }, { name: 'VM.metadata_import', role: 'vm-admin' }, receiveMetadata);
+}
+
+async function receiveMetadata(context: TransferContext): Promise<Outcome> {
+  const { world, request, task } = context;
+  await accept(context, 'application/octet-stream');
+  const lengthBytes = Number(request.headers.get('content-length') ?? Number.NaN);
+  if (!(lengthBytes <= MAX_METADATA_BYTES)) throw new ApiError('IMPORT_ERROR_CANNOT_HANDLE_CHUNKED');
+  const file = firstFile(await request.body.exactly(lengthBytes));
+  if (!file) throw new ApiError('IMPORT_ERROR_PREMATURE_EOF');
+  if (file.name !== OVA_XML) throw new ApiError('IMPORT_ERROR_UNEXPECTED_FILE', [OVA_XML, file.name]);
+  const document = readValueDocument(file.content.toString('utf8'));
+  const objects = isStruct(document) && isSet(document['objects']) ? document['objects'].filter(isStruct) : [];
+  const vms = recreate(world, objects, vdiMap(request));
+  succeedTask(world, task, valueFragment(vms));
+  return 'close';
+}
+
+/** `vdi:<uuid in the export>=<uuid here>` in the query: which disk takes the place of which. */
+function vdiMap({ query }: HttpRequest): ReadonlyMap<string, string> {
+  const entries = [...query].filter(([key]) => key.startsWith('vdi:'));
+  return new Map(entries.map(([key, uuid]) => [key.slice('vdi:'.length), uuid]));
+}
+
+/** VMs with new uuids and addresses; their disks must exist already. */
+function recreate(world: World, objects: readonly Struct[], replaced: ReadonlyMap<string, string>): Ref[] {
+  const refs = new Map<string, Ref>([[NULL_REF, NULL_REF]]);
+  const each = (className: string) => objects.filter((object) => object['class'] === className).map(partsOf);
+  for (const { id, snapshot } of each('VDI')) {
+    const uuid = text(snapshot['uuid']);
+    const [found] = world.db.VDI.where((vdi) => vdi.uuid === (replaced.get(uuid) ?? uuid));
+    if (found === undefined) throw new ApiError('IMPORT_ERROR_FAILED_TO_FIND_OBJECT', [id]);
+    refs.set(id, found);
+  }
+  const vms = each('VM').map(({ id, snapshot }) => {
+    const vm = world.db.VM.create({
+      name_label: text(snapshot['name_label']),
+      name_description: text(snapshot['name_description']),
+      tags: isSet(snapshot['tags']) ? snapshot['tags'].map(text) : [],
+    });
+    refs.set(id, vm);
+    return vm;
+  });
+  for (const { snapshot } of each('VBD')) {
+    const vm = refs.get(text(snapshot['VM']));
+    const vdi = refs.get(text(snapshot['VDI']));
+    if (vm === undefined || vdi === undefined) continue;
+    const { mode, userdevice, type } = snapshot;
+    const bootable = snapshot['bootable'] === true;
+    addVbd(world, { vm, vdi, mode: text(mode), userdevice: text(userdevice), bootable, type: text(type) });
+  }
+  return vms;
+}
+
+function partsOf(object: Struct): { id: string; snapshot: Struct } {
+  return { id: text(object['id']), snapshot: isStruct(object['snapshot']) ? object['snapshot'] : {} };
+}
+
+function text(value: Value | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
