@@ -10,7 +10,6 @@ import { startSimulator } from './simulator.ts';
 import { FAITHFUL_TIMINGS, FAST_TIMINGS } from './timings.ts';
 
 const MIB = 1_048_576;
-const DEFAULT_API_PORT = 8443;
 
 interface ServeOptions {
   readonly disk: readonly string[];
@@ -39,7 +38,7 @@ program
 program
   .command('write')
   .description('write into a disk of a running simulator, as its guest would')
-  .requiredOption('--url <url>', 'of the simulator', `https://127.0.0.1:${DEFAULT_API_PORT}`)
+  .requiredOption('--url <url>', 'of the simulator')
   .requiredOption('--password <text>', 'of the pool administrator')
   .option('--username <name>', 'of the pool administrator', 'root')
   .requiredOption('--vdi <uuid>', 'the disk')

@@ -1,6 +1,6 @@
 /** Reads and writes JSON-RPC 1.0 and 2.0 as the host's /jsonrpc endpoint does. */
 
-import { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import type { ApiError } from '#sim/api/api-error.ts';
 import { compactDate, Float, isSet, TypedInt, type Value } from './values.ts';
 import type { MethodCall } from './xml-rpc-reader.ts';
