@@ -211,7 +211,7 @@ export class DiskContent {
 
   async #unpack({ read, frame, stored, where }: StoredFrame, receiver: ContentReceiver): Promise<void> {
     const { place } = frame;
-    const decoded = await undamaged(Promise.try(() => decodeFrame(stored, { grains: place.grains, where })));
+    const decoded = await undamaged(decoding(stored, { grains: place.grains, where }));
     if (decoded.kind === 'damaged') {
       for (const run of runsOf(frame.grains)) receiver.damaged(run, decoded.failure);
       return;
@@ -248,6 +248,11 @@ interface StoredFrame {
   readonly frame: WantedFrame;
   readonly stored: Buffer;
   readonly where: string;
+}
+
+/** A promise, so that what decodeFrame throws is told apart like all other damage. */
+async function decoding(stored: Buffer, frame: { grains: number; where: string }): Promise<Buffer> {
+  return decodeFrame(stored, frame);
 }
 
 type Undamaged<T> =

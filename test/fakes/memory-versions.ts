@@ -1,0 +1,31 @@
+/** The versions of a bucket in memory, for what deletes for good. */
+
+import { setImmediate as turn } from 'node:timers/promises';
+import { VaultAccessDenied } from '#lib/store/failures.ts';
+import type { ObjectVersion, ObjectVersions } from '#lib/store/object-versions.ts';
+import type { MemoryBucket } from './memory-store.ts';
+
+export interface VersionHooks {
+  /** Called before a version goes; may throw, as a process that dies does. */
+  readonly beforeRemove?: (version: { key: string; versionId: string }) => void;
+  /** Whether a lock holds the version. */
+  readonly locked?: (key: string) => boolean;
+}
+
+export function memoryVersions(bucket: MemoryBucket, hooks: VersionHooks = {}): ObjectVersions {
+  return {
+    async *list(prefix) {
+      await turn();
+      yield* bucket.objects.allVersions(prefix).map(({ key, version, current }): ObjectVersion => {
+        const { versionId, kind, lastModified } = version;
+        return { key, versionId, kind, current, bytes: kind === 'object' ? version.body.length : 0, lastModified };
+      });
+    },
+    async remove(version) {
+      await turn();
+      hooks.beforeRemove?.(version);
+      if (hooks.locked?.(version.key) === true) throw new VaultAccessDenied(`${version.key} is locked`);
+      bucket.objects.removeVersion(version);
+    },
+  };
+}
