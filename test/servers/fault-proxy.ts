@@ -101,10 +101,8 @@ class TcpProxy implements FaultProxy {
       this.#sockets.add(socket);
       // What goes wrong on one side goes wrong on the other; there is nobody else to tell.
       socket.on('error', () => other.destroy());
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        other.destroy();
-      });
+      // A polite end passes through the pump, behind the bytes that are still delayed.
+      socket.on('close', () => this.#sockets.delete(socket));
     }
     new Pump(this, { from: client, to: server, direction: 'toServer' }).start();
     new Pump(this, { from: server, to: client, direction: 'toClient' }).start();
