@@ -29,7 +29,7 @@ export async function takeLease(
   const key = vaultKeys.lease(claim.vm);
   const document = encodeDocument({ ...HEAD, holder: claim.holder, since: claim.since });
   if ((await store.putIfAbsent(key, document)) === 'created') return;
-  const holder = await readHolder(store, claim.vm);
+  const holder = await readLeaseHolder(store, claim.vm);
   if (holder === claim.holder) return;
   if (holder !== undefined) {
     if (await executions.isRunning(holder, { signal })) {
@@ -45,10 +45,11 @@ export async function takeLease(
 
 /** Gives the lease back if it is still the holder's own. */
 export async function dropLease(store: ObjectStore, { vm, holder }: { vm: VmId; holder: string }): Promise<void> {
-  if ((await readHolder(store, vm)) === holder) await store.delete(vaultKeys.lease(vm));
+  if ((await readLeaseHolder(store, vm)) === holder) await store.delete(vaultKeys.lease(vm));
 }
 
-async function readHolder(store: ObjectStore, vm: VmId): Promise<string | undefined> {
+/** The execution that holds the lease; undefined when nobody does. */
+export async function readLeaseHolder(store: ObjectStore, vm: VmId): Promise<string | undefined> {
   const key = vaultKeys.lease(vm);
   try {
     return parseDocument(leaseDocument, await store.get(key), key).holder;

@@ -51,6 +51,12 @@ export class SnapshotRemoval {
     return this.#busy;
   }
 
+  /** Forgets what did not work, to try all of it once more. */
+  beginAgain(): void {
+    this.#left.length = 0;
+    this.#busy.length = 0;
+  }
+
   /** Drops the snapshot's data and keeps its record of changes; without such a record all of it goes. */
   async keepAsBase(uuid: DiskId): Promise<void> {
     await this.#attempt(`data of snapshot ${uuid}`, async () => {

@@ -1,0 +1,133 @@
+/** Finds out which grains of a disk have to be read: those that changed since the base, or all with the reason why. */
+
+import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import { grainsCovering, indexAfter } from '#lib/units.ts';
+import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
+import { changedBlocks, startListChangedBlocks } from '#lib/xapi/cbt.ts';
+import { HostInternalError, HostRefusal } from '#lib/xapi/failures.ts';
+import { findVdi } from '#lib/xapi/vdi.ts';
+import type { DiskContext } from './disk-context.ts';
+import { findVdiRecord } from './disk-snapshots.ts';
+import { lookAtTask } from './look-at-task.ts';
+import type { Because, DiskProgress, RunDisk } from './run-record.ts';
+
+type Step<Name extends DiskProgress['step']> = Extract<DiskProgress, { step: Name }>;
+
+const BASE_GONE: Because = {
+  because: 'base-gone',
+  cure: 'Do not delete the CBT metadata snapshots that Blockferry keeps on the host.',
+};
+
+/** Asked before any NBD connection: the host's own attachment for one would make the disk busy. */
+export async function compareWithBase(
+  context: DiskContext,
+  disk: RunDisk,
+  progress: Step<'snapshotted'>,
+): Promise<DiskProgress> {
+  const { session, base } = context;
+  const reason = whyFull(base, disk, progress);
+  if ('because' in reason) return planFull(context, { disk, progress, full: reason });
+  const from = await findVdiRecord(session, reason.base.header.source.snapshot);
+  if (from === undefined) return planFull(context, { disk, progress, full: BASE_GONE });
+  const to = await findVdi(session, progress.snapshot);
+  try {
+    const { task } = await startListChangedBlocks(session, { from: from.ref, to });
+    return { ...progress, step: 'comparing', task };
+  } catch (failure) {
+    return planFull(context, { disk, progress, full: fullAfter(failure) });
+  }
+}
+
+export async function endComparing(
+  context: DiskContext,
+  disk: RunDisk,
+  progress: Step<'comparing'>,
+): Promise<DiskProgress> {
+  const { task, ...facts } = progress;
+  const snapshotted: Step<'snapshotted'> = { ...facts, step: 'snapshotted' };
+  try {
+    const look = await lookAtTask(context.session, { task, result: changedBlocks }, `the comparison of ${disk.disk}`);
+    if (look.kind === 'pending') return progress;
+    if (look.kind === 'gone') return snapshotted;
+    return await planChanged(context, { disk, progress, bits: look.result });
+  } catch (failure) {
+    return planFull(context, { disk, progress, full: fullAfter(failure) });
+  }
+}
+
+function whyFull(
+  base: ManifestReader | undefined,
+  disk: RunDisk,
+  progress: Step<'snapshotted'>,
+): Because | { readonly base: ManifestReader } {
+  if (base === undefined) return { because: 'first-backup', cure: 'Nothing to do: every disk begins with a full.' };
+  if (disk.untracked !== undefined) return disk.untracked;
+  if (!disk.trackedBefore) {
+    return { because: 'cbt-was-off', cure: 'Tracking was turned on by this run; the next run is incremental.' };
+  }
+  if (!progress.changedBlocks) {
+    return { because: 'snapshot-without-cbt', cure: 'The snapshot came without tracking; the next run tries again.' };
+  }
+  if (!base.header.source.changedBlocks) {
+    return {
+      because: 'base-without-cbt',
+      cure: 'The last point was made without tracking; the next run is incremental.',
+    };
+  }
+  if (base.header.diskBytes > progress.diskBytes) {
+    return { because: 'disk-shrank', cure: 'Nothing to do: after a disk got smaller one full is needed.' };
+  }
+  return { base };
+}
+
+/** Failures that mean that the host cannot compare any more; everything else is not a reason to read all again. */
+function fullAfter(failure: unknown): Because {
+  if (failure instanceof HostRefusal && failure.reaction === 'treat-as-done') return BASE_GONE;
+  if (failure instanceof HostRefusal && (failure.reaction === 'full' || failure instanceof HostInternalError)) {
+    return { because: 'chain-broken', cure: `${failure.message} The next run is incremental again.` };
+  }
+  throw failure;
+}
+
+interface Comparison {
+  readonly disk: RunDisk;
+  readonly progress: Step<'snapshotted' | 'comparing'>;
+}
+
+/** A bitmap of another length would be silent about a part of the disk, and silence means unchanged. */
+async function planChanged(context: DiskContext, job: Comparison & { readonly bits: Buffer }) {
+  const grains = grainsCovering(job.progress.diskBytes);
+  const bytes = Math.ceil(grains / 8);
+  if (job.bits.length === bytes) return plan(context, { ...job, planned: new GrainBitmap(grains, job.bits) });
+  const full = {
+    because: 'bitmap-wrong-size',
+    cure: `The host described the changes in ${job.bits.length} bytes instead of ${bytes}; report it to its vendor.`,
+  };
+  return planFull(context, { ...job, full });
+}
+
+async function planFull(context: DiskContext, job: Comparison & { readonly full: Because }): Promise<DiskProgress> {
+  const planned = new GrainBitmap(grainsCovering(job.progress.diskBytes));
+  planned.addRun({ first: 0, end: indexAfter(planned.grains) });
+  return plan(context, { ...job, planned });
+}
+
+async function plan(
+  { store, run }: DiskContext,
+  job: Comparison & { readonly planned: GrainBitmap; readonly full?: Because },
+): Promise<DiskProgress> {
+  await store.put(vaultKeys.bitmap(run, job.disk.disk), job.planned.toBytes());
+  const { progress, planned, full } = job;
+  const { snapshot, snapshotTime, diskBytes, strays } = progress;
+  return {
+    step: 'compared',
+    snapshot,
+    snapshotTime,
+    diskBytes,
+    changedBlocks: progress.changedBlocks,
+    ...(strays === undefined ? {} : { strays }),
+    plannedGrains: planned.count(),
+    ...(full === undefined ? {} : { full }),
+  };
+}

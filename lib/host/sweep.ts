@@ -1,0 +1,137 @@
+/**
+ * Carries out a sweep plan. Every deletion looks once more at what allows it, immediately before: the execution has
+ * ended, the snapshot is the base of no point. What the host still holds is tried again for a minute, then reported.
+ *
+ * Order for each run: snapshots and their attachments -> session -> connection object -> record -> lease. The record is
+ * closed after the host is clean, so that a sweep that dies is repeated by the next one.
+ */
+
+import { carryOut, proofOf } from '#lib/backup/clear-run.ts';
+import { baseSnapshot, type SnapshotFate } from '#lib/backup/clearing-plan.ts';
+import { readConnection } from '#lib/backup/connection-document.ts';
+import { openHostSession, type PoolSettings } from '#lib/backup/host-access.ts';
+import { dropLease } from '#lib/backup/lease.ts';
+import { type Remark, readRunRecord, saveRunRecord } from '#lib/backup/run-record.ts';
+import { SnapshotRemoval } from '#lib/backup/snapshot-removal.ts';
+import { Failure } from '#lib/failure.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { Secret } from '#lib/secret.ts';
+import type { RunId } from '#lib/units.ts';
+import { resumeXapi } from '#lib/xapi/login.ts';
+import type { DeadRun, SweepPlan, SweepPorts } from './sweep-plan.ts';
+
+/** Unplugging takes the host up to five seconds each time; after a minute it will not do so by itself. */
+const ROUNDS = 12;
+const ROUND_PAUSE_MS = 5_000;
+
+export interface SweepReport {
+  readonly removed: readonly string[];
+  readonly left: readonly Remark[];
+}
+
+export async function sweep(ports: SweepPorts, plan: SweepPlan): Promise<SweepReport> {
+  const report = new Report();
+  for (const run of plan.runs) await report.noting(`run ${run.record.run}`, () => sweepRun(ports, run, report));
+  for (const [pool, fates] of byPool(plan.leftovers)) {
+    await report.noting(`pool ${pool}`, async () => {
+      const removal = await carryOutAll(ports, ports.pools.named(pool), fates);
+      report.add(removal);
+    });
+  }
+  for (const { run, session } of plan.connections) {
+    await report.noting(`connection of run ${run}`, () => endConnection(ports, { run, session }, report));
+  }
+  for (const upload of plan.uploads) {
+    await report.noting(`upload of ${upload.key}`, async () => {
+      await ports.store.abortMultipartUpload(upload);
+      report.removed.push(`upload of ${upload.key}`);
+    });
+  }
+  for (const lease of plan.leases) {
+    await report.noting(`lease of VM ${lease.vm}`, async () => {
+      if (await ports.executions.isRunning(lease.holder, { signal: ports.signal })) return;
+      await dropLease(ports.store, lease);
+      report.removed.push(`lease of VM ${lease.vm}`);
+    });
+  }
+  return report;
+}
+
+async function sweepRun(ports: SweepPorts, { record, fates, unfinished }: DeadRun, report: Report): Promise<void> {
+  const { store, executions, signal } = ports;
+  // A stopped execution can be redriven at any time: then its run goes on and keeps what it has.
+  if (await executions.isRunning(record.execution, { signal })) return;
+  const pool = ports.pools.named(record.pool);
+  const removal = await carryOutAll(ports, pool, fates);
+  report.add(removal);
+  const current = (await readRunRecord(store, record.run)) ?? record;
+  const cleared = proofOf(current, { removal, kept: fates.filter(({ kind }) => kind === 'keep') });
+  if (unfinished || removal.busy.length > 0) {
+    await saveRunRecord(store, cleared);
+    if (unfinished) report.left.push({ what: `run ${record.run}`, why: 'a snapshot of it is still being made' });
+    return;
+  }
+  const connection = await readConnection(store, record.run);
+  if (connection !== undefined) {
+    await endConnection(ports, { run: record.run, pool: record.pool, session: connection.session }, report);
+  }
+  await saveRunRecord(store, { ...cleared, state: 'released' });
+  await dropLease(store, { vm: record.vm, holder: record.execution });
+}
+
+async function carryOutAll(
+  ports: SweepPorts,
+  pool: PoolSettings,
+  fates: readonly SnapshotFate[],
+): Promise<SnapshotRemoval> {
+  await using session = await openHostSession(pool, undefined, ports);
+  const removal = new SnapshotRemoval(session, ports);
+  for (let round = 1; ; round++) {
+    removal.beginAgain();
+    for (const fate of fates) {
+      const becameBase = fate.kind === 'destroy' && (await baseSnapshot(ports.store, fate.disk)) === fate.snapshot;
+      if (!becameBase) await carryOut(removal, fate, true);
+    }
+    if (removal.busy.length === 0 || round === ROUNDS) return removal;
+    await ports.clock.sleep(ROUND_PAUSE_MS, ports.signal);
+  }
+}
+
+/** Ends the session of a dead run with the reference that its connection object holds, then removes the object. */
+async function endConnection(
+  ports: SweepPorts,
+  { run, pool, session }: { readonly run: RunId; readonly pool?: string; readonly session: Secret },
+  report: Report,
+): Promise<void> {
+  const { host } = ports.pools.named(pool);
+  await using lost = resumeXapi({ host, session, clock: ports.clock, signal: ports.signal });
+  await lost.logout();
+  await ports.store.delete(vaultKeys.connection(run));
+  report.removed.push(`session and connection object of run ${run}`);
+}
+
+function byPool(leftovers: SweepPlan['leftovers']): Map<string, SnapshotFate[]> {
+  const pools = new Map<string, SnapshotFate[]>();
+  for (const { pool, fate } of leftovers) pools.set(pool, [...(pools.get(pool) ?? []), fate]);
+  return pools;
+}
+
+class Report implements SweepReport {
+  readonly removed: string[] = [];
+  readonly left: Remark[] = [];
+
+  add({ removed, left, busy }: SnapshotRemoval): void {
+    this.removed.push(...removed);
+    this.left.push(...left, ...busy.map((what) => ({ what, why: 'still in use on the host' })));
+  }
+
+  /** One thing that cannot be swept is reported and leaves the others to be swept. */
+  async noting(what: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (failure) {
+      if (!(failure instanceof Failure)) throw failure;
+      this.left.push({ what, why: failure.message });
+    }
+  }
+}
