@@ -107,19 +107,18 @@ async function answer(context: Answering, asked: AskedRequest, response: ServerR
     if (asked.message.errored !== null) throw error;
     reply = refusal(error, { requestId, isHead: method === 'HEAD' });
   }
+  const operation = route?.name ?? 'Unknown';
+  const seen = { operation, bucket: bucketName, key, status: reply.status ?? 200, bytesIn: asked.bytesIn };
   let bytesOut = 0;
+  const sending = (bytes: number): void => {
+    bytesOut += bytes;
+    context.counters.sending(operation, bytes);
+  };
+  context.counters.answering(seen);
   try {
-    bytesOut = await send(reply, asked, response);
+    await send(reply, { method, response, sending });
   } finally {
-    const status = response.statusCode;
-    context.counters.add({
-      operation: route?.name ?? 'Unknown',
-      bucket: bucketName,
-      key,
-      status,
-      bytesIn: asked.bytesIn,
-      bytesOut,
-    });
+    context.counters.done({ ...seen, bytesOut });
   }
 }
 
@@ -156,23 +155,33 @@ function refusal(error: unknown, { requestId, isHead }: { requestId: string; isH
   return { status: known.status, headers, body };
 }
 
-/** Sends the answer; resolves to the bytes of its body when the client has it. */
-async function send(reply: Reply, asked: AskedRequest, response: ServerResponse): Promise<number> {
+/** Sends the answer; resolves when the client has it. `sending` is told of body bytes before they go. */
+async function send(
+  reply: Reply,
+  to: { method: string; response: ServerResponse; sending: (bytes: number) => void },
+): Promise<void> {
+  const { response, method, sending } = to;
   // What the operation did not want to read is read away, so that the connection stays usable and the client, which
   // reads the answer only after it has sent everything, does not meet a reset instead.
-  asked.message.resume();
+  response.req.resume();
   response.statusCode = reply.status ?? 200;
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
   const { body } = reply;
   if (typeof body === 'object') {
     using held = body;
-    if (asked.method === 'HEAD') response.end();
-    else await pipeline(held.chunks(), response);
-    await finished(response);
-    return asked.method === 'HEAD' ? 0 : held.bytes;
+    if (method === 'HEAD') response.end();
+    else await pipeline(told(held.chunks(), sending), response);
+  } else {
+    if (body !== undefined) response.setHeader('content-type', 'application/xml');
+    sending(Buffer.byteLength(body ?? ''));
+    response.end(body);
   }
-  if (body !== undefined) response.setHeader('content-type', 'application/xml');
-  response.end(body);
   await finished(response);
-  return body === undefined ? 0 : Buffer.byteLength(body);
+}
+
+async function* told(chunks: AsyncIterable<Buffer>, sending: (bytes: number) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    sending(chunk.length);
+    yield chunk;
+  }
 }

@@ -30,14 +30,19 @@ export class Counters {
     this.#onRequest = onRequest;
   }
 
-  add(seen: RequestSeen): void {
-    const before = this.of(seen.operation);
-    this.#counts.set(seen.operation, {
-      requests: before.requests + 1,
-      errors: before.errors + (seen.status >= 400 ? 1 : 0),
-      bytesIn: before.bytesIn + seen.bytesIn,
-      bytesOut: before.bytesOut + seen.bytesOut,
-    });
+  /** Before the answer goes out: who has the answer finds its request counted. */
+  answering(answer: { operation: string; status: number; bytesIn: number }): void {
+    const isError = answer.status >= 400;
+    this.#add(answer.operation, { requests: 1, errors: isError ? 1 : 0, bytesIn: answer.bytesIn, bytesOut: 0 });
+  }
+
+  /** Before these bytes of the answer's body go out. */
+  sending(operation: string, bytesOut: number): void {
+    this.#add(operation, { ...NONE, bytesOut });
+  }
+
+  /** When the answer is out, or the client is gone. */
+  done(seen: RequestSeen): void {
     this.#onRequest?.(seen);
   }
 
@@ -51,19 +56,23 @@ export class Counters {
   }
 
   total(): Count {
-    let total = NONE;
-    for (const count of this.#counts.values()) {
-      total = {
-        requests: total.requests + count.requests,
-        errors: total.errors + count.errors,
-        bytesIn: total.bytesIn + count.bytesIn,
-        bytesOut: total.bytesOut + count.bytesOut,
-      };
-    }
-    return total;
+    return [...this.#counts.values()].reduce(sum, NONE);
   }
 
   reset(): void {
     this.#counts.clear();
   }
+
+  #add(operation: string, more: Count): void {
+    this.#counts.set(operation, sum(this.of(operation), more));
+  }
+}
+
+function sum(left: Count, right: Count): Count {
+  return {
+    requests: left.requests + right.requests,
+    errors: left.errors + right.errors,
+    bytesIn: left.bytesIn + right.bytesIn,
+    bytesOut: left.bytesOut + right.bytesOut,
+  };
 }
