@@ -9,8 +9,8 @@ import { MultipartWriter } from '#lib/store/multipart-writer.ts';
 import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
 import { type DiskId, type GrainIndex, MIB, type PackId, type RunId, WINDOW_GRAINS } from '#lib/units.ts';
 
-/** 32 MiB parts: 128 for a pack of 4 GiB; three of them in memory at once. */
-export const PACK_PART_BYTES = 32 * MIB;
+/** 16 MiB parts: 256 for a pack of 4 GiB; three of them in memory at once, which is most of what a reader needs. */
+export const PACK_PART_BYTES = 16 * MIB;
 
 export interface PackWriterSettings {
   readonly store: ObjectStore;
@@ -49,7 +49,8 @@ export class PackWriter {
     this.#window = window;
     this.#mask |= 1 << (grain % WINDOW_GRAINS);
     this.#contentBytes += content.bytes.copy(this.#content, this.#contentBytes);
-    this.#digests.push(content.digest);
+    // A copy shares its memory with its neighbours; 65,536 buffers with memory of their own would take 20 MiB.
+    this.#digests.push(Buffer.from(content.digest));
   }
 
   /** Compresses the window into a frame and sends it on. */
