@@ -5,6 +5,7 @@ import type { Construct } from 'constructs';
 import { RUN_REQUEST_PAYLOAD } from '#lib/workflow/backup-input.ts';
 import { commitPoint } from '#lib/workflow/commit-point.ts';
 import { field, jsonata, WHOLE_INPUT } from '#lib/workflow/contract.ts';
+import { keepFailure } from '#lib/workflow/keep-failure.ts';
 import { readShard } from '#lib/workflow/read-shard.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
 import { snapshotDisks } from '#lib/workflow/snapshot-disks.ts';
@@ -16,6 +17,8 @@ export interface BackupTasks {
   readonly snapshot: LambdaInvoke;
   readonly split: LambdaInvoke;
   readonly reader: LambdaInvoke;
+  readonly keep: LambdaInvoke;
+  readonly recall: LambdaInvoke;
   readonly commit: LambdaInvoke;
   readonly release: LambdaInvoke;
 }
@@ -34,6 +37,13 @@ export function backupTasks(scope: Construct, functions: BackupFunctions): Backu
       payload: { runId: jsonata(field(snapshotDisks.output, 'runId')) },
     }),
     reader: stepTask(scope, { contract: readShard, function: functions.readShard, payload: WHOLE_INPUT }),
+    keep: stepTask(scope, { contract: keepFailure, function: functions.keepFailure, payload: WHOLE_INPUT }),
+    recall: stepTask(scope, {
+      contract: keepFailure,
+      state: 'first-failure',
+      function: functions.keepFailure,
+      payload: WHOLE_INPUT,
+    }),
     commit: stepTask(scope, {
       contract: commitPoint,
       function: functions.commitPoint,

@@ -35,14 +35,14 @@ const anyShard = Condition.jsonata(jsonata(`${field(splitExtents.output, 'shards
 const raceLost = Condition.jsonata(jsonata(`${field(commitPoint.output, 'outcome')} = 'lost-race'`));
 
 export function backupWorkflow(scope: Construct, using: { functions: BackupFunctions; bucket: IBucket }): IChainable {
-  const { snapshot, split, reader, commit, release } = backupTasks(scope, using.functions);
+  const { snapshot, split, reader, keep, recall, commit, release } = backupTasks(scope, using.functions);
   const end = verdict(scope);
 
   const committed = Choice.jsonata(scope, 'point-committed')
     .when(raceLost, lostRace(scope))
     .otherwise(Succeed.jsonata(scope, 'committed'));
   const read = Choice.jsonata(scope, 'anything-changed')
-    .when(anyShard, shardMap(scope, { bucket: using.bucket, reader }).next(commit))
+    .when(anyShard, shardMap(scope, { bucket: using.bucket, reader, keep, recall }).next(commit))
     .otherwise(commit.next(committed));
   const backup = Parallel.jsonata(scope, 'backup', { assign: BACKED_UP });
   backup.branch(stepLoop(scope, snapshot, { done: field(snapshotDisks.output, 'ready'), next: split.next(read) }));

@@ -47,6 +47,11 @@ const pool = z
 
 const vault = z.strictObject({
   bucket: z.optional(text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'give a bucket name, or leave it out to get one')),
+  /** S3 refuses every request if another account owns the bucket; `any` is for servers that know no accounts. */
+  owner: z._default(
+    z.enum(['this-account', 'any'], 'choose this-account, or any for a server without accounts'),
+    'this-account',
+  ),
   prefix: z._default(text(/^$|^[\w./-]*[\w.-]\/$/, 'end the prefix in a slash, or leave it out'), ''),
   storageClass: z._default(z.enum(STORAGE_CLASSES, 'choose one of the four classes'), 'STANDARD'),
 });
@@ -84,7 +89,7 @@ const settings = z
         .check(z.gte(1, 'give 1 to 16 readers'), z.lte(HOST_CONNECTION_LIMIT, 'give 1 to 16 readers')),
       DEFAULT_READERS,
     ),
-    vault: z._default(vault, { prefix: '', storageClass: 'STANDARD' }),
+    vault: z._default(vault, { owner: 'this-account', prefix: '', storageClass: 'STANDARD' }),
     network: z.optional(network),
     schedules: z._default(z.array(schedule), []),
   })

@@ -43,6 +43,8 @@ const TWICE = { interval: Duration.seconds(5), backoffRate: 2, maxDelay: Duratio
 export interface StepTaskProps<Input extends z.ZodMiniType> {
   readonly contract: StepContract<Input>;
   readonly function: IFunction;
+  /** Of the state, where the step's own name is taken: names are unique in a workflow. */
+  readonly state?: string;
   /** A JSONata expression for each field of the step's input. */
   readonly payload: PayloadOf<Input> | typeof WHOLE_INPUT;
 }
@@ -50,7 +52,7 @@ export interface StepTaskProps<Input extends z.ZodMiniType> {
 /** The state answers with the function's answer alone. */
 export function stepTask<Input extends z.ZodMiniType>(scope: Construct, props: StepTaskProps<Input>): LambdaInvoke {
   const { contract, payload } = props;
-  const task = LambdaInvoke.jsonata(scope, contract.name, {
+  const task = LambdaInvoke.jsonata(scope, props.state ?? contract.name, {
     lambdaFunction: props.function,
     payload: payload === WHOLE_INPUT ? TaskInput.fromText(WHOLE_INPUT) : TaskInput.fromObject({ ...payload }),
     outputs: '{% $states.result.Payload %}',

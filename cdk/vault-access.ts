@@ -9,7 +9,8 @@ type VaultPart = keyof typeof vaultPatterns;
 export interface VaultAccess {
   readonly read: readonly VaultPart[];
   readonly write: readonly VaultPart[];
-  readonly list: readonly VaultPart[];
+  /** Empty: only to learn that an object is not there. Left out: everything that is read is known to be there. */
+  readonly list?: readonly VaultPart[];
   readonly remove: readonly VaultPart[];
   /** Written in parts, so that an upload that failed has to be taken back. */
   readonly upload: readonly VaultPart[];
@@ -30,10 +31,11 @@ export const vaultAccess = {
   'split-extents': {
     read: ['plans', 'bitmaps'],
     write: ['shards'],
-    list: [],
     remove: [],
     upload: [],
   },
+  // It never reads a pack's content. But after a lost answer it has to ask whether the pack is stored, and S3 knows no
+  // permission for asking apart from that for reading.
   'read-shard': {
     read: ['connections', 'plans', 'bitmaps', 'receipts', 'manifests', 'indexes', 'packs'],
     write: ['receipts', 'indexes'],
@@ -41,15 +43,22 @@ export const vaultAccess = {
     remove: [],
     upload: ['packs'],
   },
+  'keep-failure': {
+    read: ['results'],
+    write: ['results'],
+    list: [],
+    remove: [],
+    upload: [],
+  },
   'commit-point': {
     read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'points'],
     write: ['manifests', 'ledger', 'points'],
-    list: ['receipts', 'ledger'],
+    list: ['receipts', 'packs'],
     remove: [],
     upload: [],
   },
   'release-host': {
-    read: ['vault', 'leases', 'connections', 'runs', 'ledger'],
+    read: ['vault', 'leases', 'connections', 'runs', 'ledger', 'manifests'],
     write: ['runs'],
     list: ['ledger'],
     remove: ['leases', 'connections'],
@@ -67,14 +76,14 @@ export interface VaultPlace {
 export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyStatement[] {
   const objects = (parts: readonly VaultPart[]) =>
     parts.map((part) => `${place.bucketArn}/${place.prefix}${vaultPatterns[part]}`);
-  const { read, list, remove, upload } = access;
+  const { read, remove, upload } = access;
   const write = [...access.write, ...upload];
   const statements = [
     new PolicyStatement({ actions: ['s3:GetObject'], resources: objects(read) }),
     new PolicyStatement({ actions: ['s3:PutObject'], resources: objects(write) }),
     new PolicyStatement({ actions: ['s3:DeleteObject'], resources: objects(remove) }),
     new PolicyStatement({ actions: ['s3:AbortMultipartUpload'], resources: objects(upload) }),
-    listStatement(place, list),
+    ...(access.list === undefined ? [] : [listStatement(place, access.list)]),
     keyStatement(place),
   ];
   return statements.filter((statement) => statement.resources.length > 0);
@@ -82,7 +91,8 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
 
 /**
  * Without permission to list, S3 answers for an absent object as for a forbidden one, and "not there yet" is an answer
- * that every step needs. Those requests carry no prefix, hence IfExists: a request with a prefix must name an own one.
+ * that most steps need. Those requests carry no prefix, hence IfExists: a request with a prefix must name an own one.
+ * What remains open is a listing without any prefix, which shows names and sizes and no content.
  */
 function listStatement({ bucketArn, prefix }: VaultPlace, list: readonly VaultPart[]): PolicyStatement {
   const prefixes =

@@ -5,12 +5,9 @@ import type { Construct } from 'constructs';
 import { field, jsonata } from '#lib/workflow/contract.ts';
 import { HostNotReleased, LostRace } from '#lib/workflow/failures.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
+import { CAUGHT_CAUSE, CAUGHT_ERROR } from './caught.ts';
 
-/** An error output always has `Error`; `Cause` is left out by some of the service's own errors. */
-const CAUGHT = `{
-  'error': $states.errorOutput.Error,
-  'cause': $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : ''
-}`.replace(/\s+/g, ' ');
+const CAUGHT = `{ 'error': ${CAUGHT_ERROR}, 'cause': ${CAUGHT_CAUSE} }`;
 
 /** Assignments for the three ways to the verdict. On each of them `$first` and `$point` have a value afterwards. */
 export const BACKED_UP = { first: jsonata("{ 'error': '', 'cause': '' }"), point: '{% $states.result[0] %}' };

@@ -7,9 +7,17 @@ import type { ObjectStore } from '#lib/store/object-store.ts';
 import { underPrefix } from '#lib/store/prefixed-store.ts';
 import { s3Store } from '#lib/store/s3.ts';
 
+/** The part of a function's environment that says where the vault is. */
+export interface VaultEnvironment {
+  readonly VAULT_BUCKET: string;
+  readonly VAULT_PREFIX: string;
+  readonly VAULT_OWNER: string;
+}
+
 /** The vault of the environment, by keys that know nothing of its prefix. */
-export function vaultStore(environment: { VAULT_BUCKET: string; VAULT_PREFIX: string }): ObjectStore {
-  return underPrefix(s3Store({ bucket: environment.VAULT_BUCKET }), environment.VAULT_PREFIX);
+export function vaultStore({ VAULT_BUCKET, VAULT_PREFIX, VAULT_OWNER }: VaultEnvironment): ObjectStore {
+  const owner = VAULT_OWNER === 'any' ? {} : { expectedBucketOwner: VAULT_OWNER };
+  return underPrefix(s3Store({ bucket: VAULT_BUCKET, ...owner }), VAULT_PREFIX);
 }
 
 export const systemClock: Clock = {

@@ -144,7 +144,7 @@ async function run(assembly: CloudAssembly, settings: InstallationSettings, regi
 function installationFile({ pools, vault }: InstallationSettings): object {
   return {
     pools: pools.map(({ name, url, fingerprint }) => ({ name, url, fingerprint, secretName: secretName(name) })),
-    vault: { bucket: vault.bucket, prefix: vault.prefix },
+    vault: { bucket: vault.bucket, prefix: vault.prefix, owner: 'any' },
   };
 }
 

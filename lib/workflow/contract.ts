@@ -71,4 +71,6 @@ export const vaultEnvironment = {
   VAULT_BUCKET: z.string().check(z.minLength(3)),
   /** Empty, or a path that ends in a slash. */
   VAULT_PREFIX: z.string().check(z.regex(/^$|\/$/)),
+  /** Account that has to own the bucket, or `any`: a bucket of the same name could be somebody else's. */
+  VAULT_OWNER: z.string().check(z.regex(/^\d{12}$|^any$/)),
 };

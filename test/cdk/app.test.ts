@@ -81,7 +81,7 @@ test('every step is bundled into one file of at most 600 kB', () => {
 });
 
 test('names of failures survive minification', async () => {
-  const environment = { VAULT_BUCKET: 'vault', VAULT_PREFIX: '' };
+  const environment = { VAULT_BUCKET: 'vault', VAULT_PREFIX: '', VAULT_OWNER: '123456789012' };
   const { reply, lines } = await invoke('read-shard', { runId: 'x' }, environment);
   assert.equal(reply.name, 'InvalidInput');
   assert.equal(reply.stack, `InvalidInput: ${reply.message}`);
@@ -92,7 +92,12 @@ test('names of failures survive minification', async () => {
 });
 
 test('a bundle reaches the vault with the credentials of its environment', async () => {
-  const environment = { VAULT_BUCKET: 'vault', VAULT_PREFIX: '', AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9' };
+  const environment = {
+    VAULT_BUCKET: 'vault',
+    VAULT_PREFIX: '',
+    VAULT_OWNER: 'any',
+    AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
+  };
   const { reply } = await invoke('split-extents', { runId: '0123456789abcdef' }, environment);
   assert.equal(reply.name, 'VaultUnavailable');
 });

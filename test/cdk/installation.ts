@@ -11,7 +11,14 @@ import { parseSettings, type Settings } from '#cdk/settings.ts';
 import { VaultStack } from '#cdk/vault-stack.ts';
 
 export const FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:';
-export const STEPS = ['snapshot-disks', 'split-extents', 'read-shard', 'commit-point', 'release-host'] as const;
+export const STEPS = [
+  'snapshot-disks',
+  'split-extents',
+  'read-shard',
+  'keep-failure',
+  'commit-point',
+  'release-host',
+] as const;
 
 const projectFile = (path: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));

@@ -22,7 +22,7 @@ function complaint(value: unknown): string {
 test('one pool is all that has to be said', () => {
   const settings = parseSettings({ pools: [pool] }, 'blockferry.json');
   assert.equal(settings.name, 'blockferry');
-  assert.deepEqual(settings.vault, { prefix: '', storageClass: 'STANDARD' });
+  assert.deepEqual(settings.vault, { owner: 'this-account', prefix: '', storageClass: 'STANDARD' });
   assert.equal(settings.readers, 4);
 });
 
