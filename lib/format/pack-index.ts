@@ -106,6 +106,11 @@ export class PackIndex {
     if (this.#slots[this.frames] !== this.grains) throw damaged('its masks and its grain count disagree');
   }
 
+  /** The index as it is stored. */
+  toBytes(): Buffer {
+    return this.#bytes;
+  }
+
   /** Bytes of all frames together: where the index begins in the pack. */
   get framesBytes(): number {
     return this.#offsets[this.frames] ?? 0;

@@ -75,13 +75,13 @@ export function seekTableFrameBytes(footer: Buffer, where: string): number {
 
 /** Rebuilds the index object from the pack's own bytes, for when the index object is lost. */
 export function indexFromPack(pack: Buffer, where: string): PackIndex {
-  const seekBytes = seekTableFrameBytes(pack.subarray(-SEEK_FOOTER_BYTES), where);
-  const table = pack.subarray(pack.length - seekBytes + SKIPPABLE_HEADER_BYTES);
-  const entries = table.readUInt32LE(table.length - SEEK_FOOTER_BYTES);
-  const indexFrameBytes = table.readUInt32LE((entries - 1) * SEEK_ENTRY_BYTES);
-  const frameAt = pack.length - seekBytes - indexFrameBytes;
-  if (frameAt < 0 || pack.readUInt32LE(frameAt) !== INDEX_FRAME_MAGIC) {
+  const tableFrameAt = pack.length - seekTableFrameBytes(pack.subarray(-SEEK_FOOTER_BYTES), where);
+  const indexEntryAt = pack.length - SEEK_FOOTER_BYTES - SEEK_ENTRY_BYTES;
+  const frameAt = tableFrameAt < 0 ? -1 : tableFrameAt - pack.readUInt32LE(indexEntryAt);
+  const bodyAt = frameAt + SKIPPABLE_HEADER_BYTES;
+  const fits = frameAt >= 0 && bodyAt <= tableFrameAt && pack.readUInt32LE(frameAt) === INDEX_FRAME_MAGIC;
+  if (!fits || pack.readUInt32LE(frameAt + 4) !== tableFrameAt - bodyAt) {
     throw new DamagedObject(`pack ${where} has no index before its seek table`);
   }
-  return new PackIndex(pack.subarray(frameAt + SKIPPABLE_HEADER_BYTES, pack.length - seekBytes), where);
+  return new PackIndex(pack.subarray(bodyAt, tableFrameAt), where);
 }

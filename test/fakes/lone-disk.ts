@@ -1,0 +1,158 @@
+/** One disk and a vault in memory, backed up from arrays by the real steps, without host and without simulator. */
+
+import { commitPoint } from '#lib/backup/commit-point.ts';
+import { writeConnection } from '#lib/backup/connection-document.ts';
+import { readShard } from '#lib/backup/read-shard.ts';
+import { SHARD_ALIGN_GRAINS } from '#lib/backup/shards.ts';
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { RunPlan } from '#lib/format/plan.ts';
+import { Secret } from '#lib/secret.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import {
+  type DiskId,
+  GRAIN_BYTES,
+  grainsCovering,
+  indexAfter,
+  parseDiskId,
+  parseRunId,
+  parseVmId,
+  type RunId,
+} from '#lib/units.ts';
+import { DiskContent } from '#lib/vault/disk-content.ts';
+import { readHead } from '#lib/vault/ledger.ts';
+import { MemoryBucket } from './memory-store.ts';
+import { seededRandom } from './random.ts';
+
+const EXPORT = {
+  address: '127.0.0.1',
+  port: 10809,
+  exportName: new Secret('x'),
+  security: { kind: 'insecure' },
+} as const;
+const FAR_MS = 3_600_000;
+
+export interface LoneDiskSettings {
+  readonly bucket?: MemoryBucket;
+  readonly disk?: DiskId;
+  readonly seed?: number;
+  readonly start?: Date;
+}
+
+export class LoneDisk {
+  readonly disk: DiskId;
+  readonly vm = parseVmId('5e4e0000-0000-4000-8000-00000000000a');
+  readonly bucket: MemoryBucket;
+  readonly store: ObjectStore;
+  readonly #random: () => number;
+  nowMs: number;
+  /** What was backed up, by number of the point. */
+  readonly contents: Buffer[] = [];
+  /** Bytes that all runs read from the disk. */
+  readBytes = 0;
+
+  constructor({ bucket, disk, seed = 1, start = new Date('2026-01-05T12:00:00Z') }: LoneDiskSettings = {}) {
+    this.disk = disk ?? parseDiskId('d15c0000-0000-4000-8000-00000000000a');
+    this.nowMs = start.getTime();
+    this.bucket = bucket ?? new MemoryBucket({ now: () => new Date(this.nowMs) });
+    this.store = this.bucket.store();
+    this.#random = seededRandom(seed);
+  }
+
+  get now(): Date {
+    return new Date(this.nowMs);
+  }
+
+  readonly clock = { now: () => this.now, sleep: () => Promise.resolve() };
+  readonly randomBytes = (count: number) => Buffer.from(Array.from({ length: count }, () => this.#random() * 256));
+
+  /** Backs the content up as the next point; only grains that differ from the last point are planned, unless given. */
+  async backUp(content: Buffer, planned = changedGrains(this.contents.at(-1), content)): Promise<RunId> {
+    const run = parseRunId(this.randomBytes(8).toString('hex'));
+    await this.plan(run, content, planned);
+    await this.read(run, content, planned);
+    await commitPoint({ store: this.store, clock: this.clock }, run);
+    this.contents.push(content);
+    return run;
+  }
+
+  async plan(run: RunId, content: Buffer, planned: GrainBitmap): Promise<void> {
+    const head = await readHead(this.store, this.disk);
+    const base = head && { seq: head.entry.seq, entrySha256: head.sha256, manifest: head.entry.manifest };
+    const plan: RunPlan = {
+      ...HEAD,
+      requires: [],
+      run,
+      vm: this.vm,
+      vmName: 'alone',
+      pool: 'none',
+      execution: run,
+      started: this.now,
+      readers: 1,
+      disks: [
+        {
+          disk: this.disk,
+          name: 'root',
+          device: '0',
+          bootable: true,
+          diskBytes: content.length,
+          snapshot: this.disk,
+          snapshotTime: this.now,
+          sr: 'none',
+          changedBlocks: true,
+          kind: 'incremental',
+          ...(base === undefined ? {} : { base }),
+          plannedGrains: planned.count(),
+        },
+      ],
+    };
+    await this.store.put(vaultKeys.bitmap(run, this.disk), planned.toBytes());
+    const disks = [{ disk: this.disk, exports: [EXPORT] }];
+    await writeConnection(this.store, { ...HEAD, requires: [], run, session: new Secret('s'), disks });
+    await this.store.putIfAbsent(vaultKeys.plan(run), encodeDocument(plan));
+  }
+
+  /** Reads all shards, each 2 MiB of the disk. */
+  async read(run: RunId, content: Buffer, planned: GrainBitmap): Promise<void> {
+    const ports = {
+      store: this.store,
+      clock: this.clock,
+      random: this.randomBytes,
+      deadline: new Date(this.nowMs + FAR_MS),
+      signal: new AbortController().signal,
+      connect: async () => ({
+        exportBytes: content.length,
+        readInto: async (offset: number, target: Buffer) => {
+          this.readBytes += content.copy(target, 0, offset, offset + target.length);
+        },
+        close: () => Promise.resolve(),
+      }),
+    };
+    for (let first = 0, shard = 0; first < planned.grains; first += SHARD_ALIGN_GRAINS, shard++) {
+      const endGrain = Math.min(first + SHARD_ALIGN_GRAINS, planned.grains);
+      const plannedGrains = planned.countIn({ first, end: endGrain });
+      if (plannedGrains === 0) continue;
+      await readShard(ports, { runId: run, shard, disk: this.disk, firstGrain: first, endGrain, plannedGrains });
+    }
+  }
+
+  async restore(seq: number, store = this.store): Promise<Buffer> {
+    const content = await DiskContent.open(store, { disk: this.disk, seq });
+    const image = Buffer.alloc(content.diskBytes);
+    await content.read({ first: 0, end: indexAfter(grainsCovering(image.length)) }, (offset, bytes) => {
+      bytes.copy(image, offset);
+    });
+    return image;
+  }
+}
+
+/** Grains in which two contents differ, in bytes or in length. */
+export function changedGrains(before: Buffer | undefined, after: Buffer): GrainBitmap {
+  const changed = new GrainBitmap(grainsCovering(after.length));
+  for (let grain = 0; grain < changed.grains; grain++) {
+    const [start, end] = [grain * GRAIN_BYTES, (grain + 1) * GRAIN_BYTES];
+    if (before === undefined || !before.subarray(start, end).equals(after.subarray(start, end))) changed.add(grain);
+  }
+  return changed;
+}
