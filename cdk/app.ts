@@ -2,10 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
+import { App, Validations } from 'aws-cdk-lib';
 import * as z from 'zod/mini';
 import { PipelineStack } from './pipeline-stack.ts';
 import { readSettings } from './settings.ts';
+import { SolutionsChecks } from './solutions-checks.ts';
 import { VaultStack } from './vault-stack.ts';
 
 const projectRoot = join(import.meta.dirname, '..');
@@ -21,4 +22,5 @@ const settings = readSettings(typeof settingsPath === 'string' ? settingsPath : 
 
 const vault = new VaultStack(app, `${settings.name}-vault`, { vault: settings.vault });
 new PipelineStack(app, `${settings.name}-pipeline`, { settings, bucket: vault.bucket, key: vault.key });
+Validations.of(app).addPlugins(new SolutionsChecks(app));
 app.synth();

@@ -34,7 +34,8 @@ export interface Installation {
   readonly definition: Record<string, unknown>;
 }
 
-export function synthesize(settings: Settings = testSettings()): Installation {
+/** The stacks of an installation, not synthesized yet; nothing is bundled. */
+export function makeStacks(settings: Settings) {
   const { context } = projectFile('cdk.json') as { context: Record<string, unknown> };
   const outdir = mkdtempSync(join(tmpdir(), 'blockferry-cdk-'));
   const app = new App({
@@ -44,6 +45,11 @@ export function synthesize(settings: Settings = testSettings()): Installation {
   });
   const vault = new VaultStack(app, 'vault', { vault: settings.vault });
   const pipeline = new PipelineStack(app, 'pipeline', { settings, bucket: vault.bucket, key: vault.key });
+  return { app, outdir, vault, pipeline };
+}
+
+export function synthesize(settings: Settings = testSettings()): Installation {
+  const { outdir, vault, pipeline } = makeStacks(settings);
   try {
     const template = Template.fromStack(pipeline);
     const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine'));

@@ -178,7 +178,7 @@ test('the key serves only S3, and only for this bucket', () => {
 test('the state machine has a name, an end, and logs no data of its executions', () => {
   pipeline.hasResourceProperties('AWS::StepFunctions::StateMachine', {
     StateMachineName: 'blockferry-backup',
-    LoggingConfiguration: { IncludeExecutionData: false, Level: 'ERROR' },
+    LoggingConfiguration: { IncludeExecutionData: false, Level: 'ALL' },
   });
   assert.equal(definition['TimeoutSeconds'], RUN_LIMIT_HOURS * 3600);
 });
