@@ -1,17 +1,13 @@
 /** What one run of the demo used, and the table that says so. */
 
 import { formatBytes, formatTable } from '#cli/console-text.ts';
-import { PRICES_AS_OF } from '#lib/cost/prices.ts';
+import { describePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { runCost } from '#lib/cost/run-cost.ts';
+import { billedAs } from '#lib/store/request-tally.ts';
 import type { InvocationReport } from '#local/lambda/function-host.ts';
 import type { S3Server } from '#local/s3/server.ts';
 import type { Execution } from '#local/states/execution.ts';
 import type { Simulator } from '#sim/simulator.ts';
-
-/** Operations that S3 bills as PUT, COPY, POST or LIST. */
-const PUT_CLASS = /^(Put|Copy|Post|List|Create|Complete|Upload)/;
-/** Operations that S3 does not bill. */
-const FREE = /^(Delete|Abort)/;
 
 export interface RunMeasurement {
   readonly title: string;
@@ -68,8 +64,8 @@ export class Meter {
     let puts = 0;
     let gets = 0;
     for (const [operation, { requests }] of this.#s3.counters.all()) {
-      if (PUT_CLASS.test(operation)) puts += requests;
-      else if (!FREE.test(operation)) gets += requests;
+      if (billedAs(operation) === 'put') puts += requests;
+      if (billedAs(operation) === 'get') gets += requests;
     }
     const nbdBytes = Object.values(nbdBytesByVdi).reduce((sum, bytes) => sum + bytes, 0);
     return { nbdBytes, connections: nbdConnectionsTotal, puts, gets };
@@ -79,7 +75,7 @@ export class Meter {
 const isReader = ({ functionName }: InvocationReport) => /read-?shard/i.test(functionName);
 
 export function measurementTable(runs: readonly RunMeasurement[]): string {
-  const costs = runs.map((run) => runCost({ ...run, s3PutRequests: run.putRequests, s3GetRequests: run.getRequests }));
+  const costs = runs.map((run) => runCost(SHIPPED_PRICES, { ...run, puts: run.putRequests, gets: run.getRequests }));
   const row = (name: string, cell: (index: number) => string) => [name, ...runs.map((_, index) => cell(index))];
   const of = (index: number): RunMeasurement => runs[index] ?? emptyRun;
   const rows = [
@@ -91,12 +87,12 @@ export function measurementTable(runs: readonly RunMeasurement[]): string {
     row('largest reader, peak memory', (i) => formatBytes(of(i).peakReaderBytes)),
     row('Lambda GB-seconds', (i) => of(i).lambdaGbSeconds.toFixed(1)),
     row('state transitions', (i) => String(of(i).stateTransitions)),
-    row('would cost on AWS: Lambda', (i) => dollars(costs[i]?.lambda)),
-    row('would cost on AWS: Step Functions', (i) => dollars(costs[i]?.stateMachine)),
-    row('would cost on AWS: S3 requests', (i) => dollars(costs[i]?.requests)),
-    row('would cost on AWS: storage, each month', (i) => dollars(costs[i]?.storageMonth)),
+    row('would cost on AWS: Lambda', (i) => dollars(costs[i]?.lambda.dollars)),
+    row('would cost on AWS: Step Functions', (i) => dollars(costs[i]?.workflow.dollars)),
+    row('would cost on AWS: S3 requests', (i) => dollars(costs[i]?.requests.dollars)),
+    row('would cost on AWS: storage, each month', (i) => dollars(costs[i]?.storageMonth.dollars)),
   ];
-  const note = `Prices: us-east-1 list prices as of ${PRICES_AS_OF}, free tiers not counted.`;
+  const note = `Prices: ${describePrices(SHIPPED_PRICES, new Date())}.`;
   return `${formatTable(['', ...runs.map(({ title }) => title)], rows)}\n${note}`;
 }
 

@@ -1,49 +1,110 @@
-/**
- * List prices in US dollars, us-east-1, on demand, without free tiers. Each carries the service code and usage type by
- * which the AWS Price List names it, so that anybody can look it up again.
- */
+/** What AWS charges: a dated snapshot of list prices, each with the names by which the AWS Price List knows it. */
 
-export interface Price {
-  /** US dollars for one unit. */
-  readonly dollars: number;
-  readonly unit: string;
-  readonly serviceCode: string;
-  readonly usageType: string;
+import * as z from 'zod/mini';
+import { Failure } from '#lib/failure.ts';
+import snapshot from './price-snapshot.json' with { type: 'json' };
+
+/** A file of prices cannot be used. */
+export class PricesInvalid extends Failure {
+  static override readonly failureName = 'PricesInvalid';
 }
 
-/** The day on which these prices were last checked. */
-export const PRICES_AS_OF = '2026-10-01';
+const PRICE_NAMES = [
+  'lambdaArmGbSecond',
+  'lambdaX86GbSecond',
+  'lambdaRequest',
+  'stateTransition',
+  'standardMonth',
+  'standardPut',
+  'standardGet',
+  'tieringFrequentMonth',
+  'tieringInfrequentMonth',
+  'tieringArchiveMonth',
+  'tieringMonitoring',
+  'infrequentMonth',
+  'infrequentPut',
+  'infrequentGet',
+  'infrequentRetrieval',
+  'glacierInstantMonth',
+  'glacierInstantPut',
+  'glacierInstantGet',
+  'glacierInstantRetrieval',
+  'glacierInstantTransition',
+  'kmsKeyMonth',
+  'kmsRequest',
+  'secretMonth',
+  'endpointHour',
+  'vpnHour',
+  'transitGatewayHour',
+  'transitGatewayGib',
+  'natHour',
+  'natGib',
+  'internetOutGib',
+  'directConnectOutGib',
+  'logGib',
+  'alarmMonth',
+] as const;
 
-export const PRICES = {
-  lambdaGbSecond: {
-    dollars: 0.0000133334,
-    unit: 'GB-second (arm64)',
-    serviceCode: 'AWSLambda',
-    usageType: 'Lambda-GB-Second-ARM',
-  },
-  lambdaRequest: { dollars: 0.2e-6, unit: 'request', serviceCode: 'AWSLambda', usageType: 'Request-ARM' },
-  stateTransition: {
-    dollars: 0.000025,
-    unit: 'state transition',
-    serviceCode: 'AmazonStates',
-    usageType: 'USE1-StateTransition',
-  },
-  s3Put: {
-    dollars: 0.005 / 1000,
-    unit: 'PUT, COPY, POST or LIST request (Standard)',
-    serviceCode: 'AmazonS3',
-    usageType: 'Requests-Tier1',
-  },
-  s3Get: {
-    dollars: 0.0004 / 1000,
-    unit: 'GET, HEAD and all other requests (Standard)',
-    serviceCode: 'AmazonS3',
-    usageType: 'Requests-Tier2',
-  },
-  s3StandardGibMonth: {
-    dollars: 0.023,
-    unit: 'GiB and month (Standard, first 50 TB)',
-    serviceCode: 'AmazonS3',
-    usageType: 'TimedStorage-ByteHrs',
-  },
-} as const satisfies Record<string, Price>;
+const price = z.strictObject({
+  /** US dollars for one unit, on demand, first paid tier. */
+  dollars: z.number().check(z.nonnegative()),
+  per: z.string(),
+  serviceCode: z.string(),
+  usageType: z.string(),
+});
+
+const priceList = z.strictObject({
+  /** The day on which the prices were last looked up. */
+  asOf: z.iso.date(),
+  region: z.string(),
+  prices: z.record(z.enum(PRICE_NAMES), price),
+});
+
+export type PriceName = (typeof PRICE_NAMES)[number];
+export type Price = Readonly<z.infer<typeof price>>;
+export type PriceList = Readonly<z.infer<typeof priceList>>;
+
+/** Throws PricesInvalid; `source` is what the message names. */
+export function parsePrices(value: unknown, source: string): PriceList {
+  const parsed = priceList.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const places = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the whole'}: ${message}`);
+  throw new PricesInvalid(`${source} is not a list of prices (${places.join('; ')}); write one with prices refresh`);
+}
+
+/** The snapshot that this version brings along. */
+export const SHIPPED_PRICES: PriceList = parsePrices(snapshot, 'price-snapshot.json');
+
+const DAY_MS = 86_400_000;
+/** AWS changes a price of this list less than once a year; a quarter is soon enough to look again. */
+const STALE_DAYS = 92;
+
+/** `us-east-1 list prices of 2026-10-01 (51 days old), free tiers not counted`. */
+export function describePrices({ asOf, region }: PriceList, now: Date): string {
+  const ageDays = Math.max(0, Math.floor((now.getTime() - new Date(asOf).getTime()) / DAY_MS));
+  const advice = ageDays > STALE_DAYS ? '; refresh them with blockferry prices refresh' : '';
+  return `${region} list prices of ${asOf} (${ageDays} days old), free tiers not counted${advice}`;
+}
+
+/** A sum with the multiplication that led to it, so that a reader can repeat it. */
+export interface Charge {
+  readonly dollars: number;
+  readonly arithmetic: string;
+}
+
+/** `count` units of a price. */
+export function charge({ prices }: PriceList, name: PriceName, count: number): Charge {
+  const { dollars, per } = prices[name];
+  return { dollars: dollars * count, arithmetic: `${figure(count)} ${per}s x $${plain(dollars)}` };
+}
+
+export function together(...charges: readonly Charge[]): Charge {
+  return {
+    dollars: charges.reduce((sum, { dollars }) => sum + dollars, 0),
+    arithmetic: charges.map(({ arithmetic }) => arithmetic).join(' + '),
+  };
+}
+
+const figure = (count: number) => count.toLocaleString('en-US', { maximumFractionDigits: count < 100 ? 2 : 0 });
+/** Never as 5e-6. */
+const plain = (dollars: number) => dollars.toFixed(10).replace(/0+$/, '').replace(/\.$/, '');

@@ -1,31 +1,61 @@
-/** What a run costs on AWS, from what it used. */
+/** What a run cost, from what it used. */
 
-import { type Bytes, GIB } from '#lib/units.ts';
-import { PRICES } from './prices.ts';
+import type { VmPoint } from '#lib/format/point.ts';
+import type { StorageClass } from '#lib/store/object-store.ts';
+import type { Bytes } from '#lib/units.ts';
+import { type Charge, charge, type PriceList, together } from './prices.ts';
+import { CLASS_TERMS, storageMonth } from './storage-class.ts';
 
 export interface RunUsage {
   readonly lambdaGbSeconds: number;
   readonly lambdaRequests: number;
   readonly stateTransitions: number;
   /** PUT, COPY, POST and LIST; DELETE is free. */
-  readonly s3PutRequests: number;
-  readonly s3GetRequests: number;
+  readonly puts: number;
+  readonly gets: number;
   readonly storedBytes: Bytes;
 }
 
-/** In US dollars; `storageMonth` is what the stored bytes cost each month, everything else is paid once. */
+/** `storageMonth` is what the stored bytes cost each month, everything else is paid once. */
 export interface RunCost {
-  readonly lambda: number;
-  readonly stateMachine: number;
-  readonly requests: number;
-  readonly storageMonth: number;
+  readonly lambda: Charge;
+  readonly workflow: Charge;
+  readonly requests: Charge;
+  readonly storageMonth: Charge;
 }
 
-export function runCost(usage: RunUsage): RunCost {
+export function runCost(prices: PriceList, usage: RunUsage, storageClass: StorageClass = 'STANDARD'): RunCost {
+  const { put, get } = CLASS_TERMS[storageClass];
   return {
-    lambda: usage.lambdaGbSeconds * PRICES.lambdaGbSecond.dollars + usage.lambdaRequests * PRICES.lambdaRequest.dollars,
-    stateMachine: usage.stateTransitions * PRICES.stateTransition.dollars,
-    requests: usage.s3PutRequests * PRICES.s3Put.dollars + usage.s3GetRequests * PRICES.s3Get.dollars,
-    storageMonth: (usage.storedBytes / GIB) * PRICES.s3StandardGibMonth.dollars,
+    lambda: together(
+      charge(prices, 'lambdaArmGbSecond', usage.lambdaGbSeconds),
+      charge(prices, 'lambdaRequest', usage.lambdaRequests),
+    ),
+    workflow: charge(prices, 'stateTransition', usage.stateTransitions),
+    requests: together(charge(prices, put, usage.puts), charge(prices, get, usage.gets)),
+    storageMonth: storageMonth(prices, storageClass, { bytes: usage.storedBytes }),
   };
+}
+
+/** The memory of the function read-shard (lib/workflow/read-shard.ts). */
+const READER_MEMORY_MIB = 1024;
+/** States that a run enters beside those for each call of a reader. */
+const RUN_TRANSITIONS = 30;
+const MS_PER_SECOND = 1000;
+
+/** What a point's record says of its run: its readers and its commit. Points of older versions did not count requests. */
+export function usageOf({ disks, measured }: VmPoint): RunUsage {
+  return {
+    lambdaGbSeconds: ((measured.readerMs / MS_PER_SECOND) * READER_MEMORY_MIB) / 1024,
+    lambdaRequests: measured.readerCalls ?? 0,
+    stateTransitions: RUN_TRANSITIONS + (measured.readerCalls ?? 0),
+    puts: measured.requests?.puts ?? 0,
+    gets: measured.requests?.gets ?? 0,
+    storedBytes: disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+  };
+}
+
+/** What was paid once for the run; keeping its bytes is not in it. */
+export function paidOnce({ lambda, workflow, requests }: RunCost): number {
+  return lambda.dollars + workflow.dollars + requests.dollars;
 }

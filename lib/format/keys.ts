@@ -33,6 +33,11 @@ export const vaultKeys = {
   pack: (disk: DiskId, { run, pack }: PackName) => `disks/${disk}/packs/${run}/${pack}.zst`,
   indexes: (disk: DiskId) => `disks/${disk}/indexes/`,
   packIndex: (disk: DiskId, { run, pack }: PackName) => `disks/${disk}/indexes/${run}/${pack}.bfi`,
+  verifications: (disk: DiskId) => `disks/${disk}/verified/`,
+  verification: (disk: DiskId, { time, level }: { time: Date; level: number }) =>
+    `disks/${disk}/verified/${compactTime(time)}-${level}.json`,
+  damages: (disk: DiskId) => `disks/${disk}/damaged/`,
+  damage: (disk: DiskId, pack: PackId) => `disks/${disk}/damaged/${pack}.json`,
 
   runs: () => 'runs/',
   run: (run: RunId) => `runs/${run}/run.json`,
@@ -63,6 +68,8 @@ export const vaultPatterns = {
   manifests: 'disks/*/manifests/*',
   packs: 'disks/*/packs/*',
   indexes: 'disks/*/indexes/*',
+  verified: 'disks/*/verified/*',
+  damaged: 'disks/*/damaged/*',
   runs: 'runs/*/run.json',
   plans: 'runs/*/plan.json',
   bitmaps: 'runs/*/bitmaps/*',

@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini';
 import { countField, diskIdField, documentHead, runIdField, timeField, vmIdField } from './document.ts';
+import { requestCounts } from './request-counts.ts';
 
 const pointDisk = z.object({
   disk: diskIdField,
@@ -34,6 +35,10 @@ export const vmPoint = z.object({
     nbdBytes: countField,
     nbdRequests: countField,
     readerMs: countField,
+    /** Parts that readers reported: one call of the reader each. */
+    readerCalls: z.optional(countField),
+    /** Requests of the readers and of the commit up to this point's own; absent where nobody counted. */
+    requests: z.optional(requestCounts),
   }),
 });
 

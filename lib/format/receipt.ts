@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import type { GrainCount } from '#lib/units.ts';
 import { countField, diskIdField, documentHead, packIdField, runIdField, sha256Field } from './document.ts';
 import { DamagedObject } from './failures.ts';
+import { requestCounts } from './request-counts.ts';
 
 /** Stored in the pack; the n-th such grain of a part is slot n of its pack. */
 export const OUTCOME_DATA = 0;
@@ -44,6 +45,8 @@ export const receipt = z.object({
     nbdBytes: countField,
     nbdRequests: countField,
     durationMs: countField,
+    /** Requests of the call that wrote this receipt, its own PUT included; absent where nobody counted. */
+    requests: z.optional(requestCounts),
   }),
 });
 

@@ -4,6 +4,7 @@
  */
 
 import type { Bytes } from '#lib/units.ts';
+import type { RequestTally } from './request-tally.ts';
 
 export type StorageClass = 'STANDARD' | 'INTELLIGENT_TIERING' | 'STANDARD_IA' | 'GLACIER_IR';
 
@@ -53,6 +54,9 @@ export interface ByteRange {
 }
 
 export interface ObjectStore {
+  /** What this connection has asked for so far; absent where requests are not billed. */
+  readonly tally?: RequestTally;
+
   /** Writes or replaces the object. */
   put(key: string, body: Uint8Array, options?: PutOptions): Promise<void>;
 

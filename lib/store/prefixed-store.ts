@@ -11,6 +11,7 @@ export function underPrefix(store: ObjectStore, prefix: string): ObjectStore {
     key: found.key.slice(prefix.length),
   });
   return {
+    ...(store.tally && { tally: store.tally }),
     put: (key, body, options) => store.put(prefix + key, body, options),
     putIfAbsent: (key, body, options) => store.putIfAbsent(prefix + key, body, options),
     get: (key, options) => store.get(prefix + key, options),

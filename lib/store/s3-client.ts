@@ -2,7 +2,9 @@
 
 import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import * as z from 'zod/mini';
 import type { Secret } from '#lib/secret.ts';
+import { RequestTally } from './request-tally.ts';
 import { type Asked, translated } from './s3-failures.ts';
 import { SlicedBody } from './s3-sliced-body.ts';
 
@@ -47,6 +49,7 @@ export interface S3Connection {
   readonly client: S3Client;
   readonly bucket: string;
   readonly endpoint: string | undefined;
+  readonly tally: RequestTally;
 }
 
 export function connect(settings: S3Settings): S3Connection {
@@ -76,7 +79,9 @@ export function connect(settings: S3Settings): S3Connection {
     }),
   });
   adjustRequests(client, settings.expectedBucketOwner);
-  return { client, bucket, endpoint };
+  const tally = new RequestTally();
+  countRequests(client, tally);
+  return { client, bucket, endpoint, tally };
 }
 
 function revealed(credentials: S3Credentials) {
@@ -134,4 +139,33 @@ function adjustRequests(client: S3Client, expectedBucketOwner: string | undefine
     // After retry and signing: each attempt comes through here with a request of its own.
     { step: 'deserialize', name: 'blockferrySlices' },
   );
+}
+
+function countRequests(client: S3Client, tally: RequestTally): void {
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      const operation = String(context['commandName']).replace(/Command$/, '');
+      tally.sent(operation, bodyBytes(args.request));
+      const result = await next(args);
+      // The length of a HEAD's answer is that of the body it does not have.
+      if (!operation.startsWith('Head')) tally.received(answerBytes(result.response));
+      return result;
+    },
+    // Each attempt comes through here, before its body is wrapped for sending.
+    { step: 'finalizeRequest', priority: 'low', name: 'blockferryTally' },
+  );
+}
+
+function bodyBytes(request: unknown): number {
+  if (!isRequest(request)) return 0;
+  const { body } = request;
+  if (typeof body === 'string') return Buffer.byteLength(body);
+  return body instanceof Uint8Array ? body.length : 0;
+}
+
+const answerHeaders = z.object({ headers: z.object({ 'content-length': z.string() }) });
+
+function answerBytes(response: unknown): number {
+  const parsed = answerHeaders.safeParse(response);
+  return parsed.success ? Number(parsed.data.headers['content-length']) : 0;
 }

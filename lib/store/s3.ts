@@ -19,6 +19,7 @@ import type {
   PutOptions,
   UploadedPart,
 } from './object-store.ts';
+import type { RequestTally } from './request-tally.ts';
 import { crc32Header, crc32OfWhole, unquoted } from './s3-checksum.ts';
 import { asking, connect, type S3Connection, type S3Settings } from './s3-client.ts';
 import { type Asked, faultFacts } from './s3-failures.ts';
@@ -50,6 +51,10 @@ class S3Store implements ObjectStore, Disposable {
 
   constructor(connection: S3Connection) {
     this.#s3 = connection;
+  }
+
+  get tally(): RequestTally {
+    return this.#s3.tally;
   }
 
   [Symbol.dispose](): void {
