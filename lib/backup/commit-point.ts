@@ -10,7 +10,9 @@ import { encodeManifest, sha256Of } from '#lib/format/manifest.ts';
 import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
+import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
+import { addCounts } from '#lib/store/request-tally.ts';
 import { type Bytes, GRAIN_BYTES, grainsCovering, type RunId } from '#lib/units.ts';
 import { appendEntry } from '#lib/vault/ledger.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
@@ -19,6 +21,7 @@ import { RUN_LIMIT_MS } from '#lib/vault/time-limits.ts';
 import { checkBasePacks, checkCoverage, checkPacks } from './coverage.ts';
 import { RunExpired } from './failures.ts';
 import { type BuiltManifest, buildManifest } from './manifest-builder.ts';
+import { encodeWithRequests } from './own-request.ts';
 
 export interface CommitPorts {
   readonly store: ObjectStore;
@@ -39,6 +42,7 @@ export interface CommitResult {
  * writes the same bytes again or finds them there.
  */
 export async function commitPoint({ store, clock }: CommitPorts, run: RunId): Promise<CommitResult> {
+  const before = store.tally?.counts;
   const plan = await readPlan(store, run);
   if (clock.now().getTime() - plan.started.getTime() > RUN_LIMIT_MS) {
     throw new RunExpired(
@@ -60,7 +64,12 @@ export async function commitPoint({ store, clock }: CommitPorts, run: RunId): Pr
   }
   const point = pointOf(plan, receipts, clock.now());
   const key = vaultKeys.point(plan.vm, { time: point.time, run });
-  await store.putIfAbsent(key, encodeDocument(point));
+  const readers = readerRequests(receipts);
+  const encoded = encodeWithRequests(store.tally, before, (own) => {
+    const requests = own && readers && addCounts(own, readers);
+    return encodeDocument({ ...point, measured: { ...point.measured, ...(requests && { requests }) } });
+  });
+  await store.putIfAbsent(key, encoded);
   const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';
   return { runId: run, outcome, point: key, storedBytes };
 }
@@ -103,6 +112,14 @@ async function storeManifest(store: ObjectStore, { header, sections }: BuiltMani
   return address;
 }
 
+/** What the readers asked for; undefined when one of them did not count. */
+function readerRequests(receipts: readonly Receipt[]): RequestCounts | undefined {
+  const counts = receipts.map(({ measured }) => measured.requests).filter((requests) => requests !== undefined);
+  return counts.length === receipts.length
+    ? counts.reduce(addCounts, { puts: 0, gets: 0, sentBytes: 0, receivedBytes: 0 })
+    : undefined;
+}
+
 function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): VmPoint {
   const sum = (of: (receipt: Receipt) => number, among = receipts) =>
     among.reduce((total, receipt) => total + of(receipt), 0);
@@ -139,6 +156,7 @@ function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): V
       nbdBytes: sum(({ measured }) => measured.nbdBytes),
       nbdRequests: sum(({ measured }) => measured.nbdRequests),
       readerMs: sum(({ measured }) => measured.durationMs),
+      readerCalls: receipts.length,
     },
   };
 }

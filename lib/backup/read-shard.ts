@@ -6,6 +6,7 @@ import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { DiskPlan, RunPlan, Shard } from '#lib/format/plan.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
+import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type GrainIndex, parseDiskId, parsePackId, parseRunId, type RunId } from '#lib/units.ts';
 import { readPlan, readReceipt, readShardReceipts } from '#lib/vault/run-documents.ts';
@@ -15,6 +16,7 @@ import { type NbdExport, readConnection } from './connection-document.ts';
 import { type CopiedPart, copyPart } from './copy-part.ts';
 import { ConnectionGone, SnapshotSizeChanged } from './failures.ts';
 import { openExport } from './open-export.ts';
+import { encodeWithRequests } from './own-request.ts';
 import { PackWriter } from './pack-writer.ts';
 
 /** Enough to upload what is buffered, write index and receipt, and disconnect before the function is killed. */
@@ -43,6 +45,7 @@ export interface ShardProgress extends Shard {
  */
 export async function readShard(ports: ShardPorts, shard: Shard): Promise<ShardProgress> {
   const run = parseRunId(shard.runId);
+  const before = ports.store.tally?.counts;
   const disk = parseDiskId(shard.disk);
   const receipts = await readShardReceipts(ports.store, run, shard.shard);
   const first = receipts.at(-1)?.endGrain ?? shard.firstGrain;
@@ -58,7 +61,7 @@ export async function readShard(ports: ShardPorts, shard: Shard): Promise<ShardP
   const source = await openExport(connection, disk, ports);
   let end: GrainIndex;
   try {
-    end = await readPart({ ports, plan, diskPlan, shard, run }, source, { first, part: receipts.length });
+    end = await readPart({ ports, before, plan, diskPlan, shard, run }, source, { first, part: receipts.length });
   } finally {
     await source.close();
   }
@@ -67,6 +70,8 @@ export async function readShard(ports: ShardPorts, shard: Shard): Promise<ShardP
 
 interface PartContext {
   readonly ports: ShardPorts;
+  /** Requests before this call: a warm function's connection has counted those of earlier calls. */
+  readonly before: RequestCounts | undefined;
   readonly plan: RunPlan;
   readonly diskPlan: DiskPlan;
   readonly shard: Shard;
@@ -74,7 +79,7 @@ interface PartContext {
 }
 
 async function readPart(
-  { ports, plan, diskPlan, shard, run }: PartContext,
+  { ports, before, plan, diskPlan, shard, run }: PartContext,
   source: BlockSource,
   { first, part }: { first: GrainIndex; part: number },
 ): Promise<GrainIndex> {
@@ -100,8 +105,12 @@ async function readPart(
     const stored = await writer.finish();
     const durationMs = ports.clock.now().getTime() - started.getTime();
     const document = receiptOf({ run, diskPlan, shard, first, part, copied, stored, durationMs });
+    const { measured } = document;
+    const encoded = encodeWithRequests(ports.store.tally, before, (requests) =>
+      encodeDocument({ ...document, measured: { ...measured, ...(requests && { requests }) } }),
+    );
     const key = vaultKeys.receipt(run, { shard: shard.shard, part });
-    if ((await ports.store.putIfAbsent(key, encodeDocument(document))) === 'created') return copied.end;
+    if ((await ports.store.putIfAbsent(key, encoded)) === 'created') return copied.end;
     // The other attempt may have stopped earlier than this one: the shard goes on where the receipt that counts ends.
     return (await readReceipt(ports.store, run, { shard: shard.shard, part })).endGrain;
   } catch (cause) {
