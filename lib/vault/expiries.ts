@@ -10,30 +10,31 @@ import { readLedger, type StoredEntry } from './ledger.ts';
 
 const FETCHES_AT_ONCE = 16;
 
-/** Which points of the disk were let go, by number. Throws DamagedObject for an expiry that fits no entry. */
-export async function readExpiries(
-  store: ObjectStore,
-  disk: DiskId,
-  entries: readonly StoredEntry[],
-): Promise<Map<number, Expiry>> {
+/** Every expiry of the disk, by number; `checkExpiries` tells whether they fit the ledger. */
+export async function readExpiries(store: ObjectStore, disk: DiskId): Promise<Map<number, Expiry>> {
   const keys: string[] = [];
   for await (const { key } of store.list(vaultKeys.expiries(disk))) keys.push(key);
   const found = new Map<number, Expiry>();
   for (let i = 0; i < keys.length; i += FETCHES_AT_ONCE) {
-    const fetched = keys.slice(i, i + FETCHES_AT_ONCE).map((key) => readExpiryAt(store, key, entries));
+    const fetched = keys.slice(i, i + FETCHES_AT_ONCE).map((key) => readExpiryAt(store, key));
     for (const document of await Promise.all(fetched)) found.set(document.seq, document);
   }
   return found;
 }
 
-async function readExpiryAt(store: ObjectStore, key: string, entries: readonly StoredEntry[]): Promise<Expiry> {
+async function readExpiryAt(store: ObjectStore, key: string): Promise<Expiry> {
   const document = parseDocument(expiry, await store.get(key), key);
-  const { disk, seq, entrySha256 } = document;
-  const head = entries.at(-1)?.entry.seq ?? 0;
-  if (vaultKeys.expiry(disk, seq) !== key || entries[seq - 1]?.sha256 !== entrySha256 || seq >= head) {
+  if (vaultKeys.expiry(document.disk, document.seq) === key) return document;
+  throw new DamagedObject(`${key} is the expiry of entry ${document.seq} of disk ${document.disk}: it was moved`);
+}
+
+/** Throws DamagedObject for an expiry that fits no entry, or the newest: nothing may be taken away on its word. */
+export function checkExpiries(expiries: ReadonlyMap<number, Expiry>, entries: readonly StoredEntry[]): void {
+  for (const { disk, seq, entrySha256 } of expiries.values()) {
+    if (entries[seq - 1]?.sha256 === entrySha256 && seq < entries.length) continue;
+    const key = vaultKeys.expiry(disk, seq);
     throw new DamagedObject(`${key} lets go entry ${seq} of disk ${disk}, which is not an older entry of that ledger`);
   }
-  return document;
 }
 
 /**

@@ -5,7 +5,7 @@ import { vaultKeys } from '#lib/format/keys.ts';
 import type { ManifestHeader } from '#lib/format/manifest.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import type { DiskId } from '#lib/units.ts';
-import { readExpiries } from './expiries.ts';
+import { checkExpiries, readExpiries } from './expiries.ts';
 import { readLedger, type StoredEntry } from './ledger.ts';
 import { ManifestReader } from './manifest-reader.ts';
 import { GRACE_MS } from './time-limits.ts';
@@ -16,10 +16,16 @@ export interface DiskHistory {
   readonly expiries: ReadonlyMap<number, Expiry>;
 }
 
-/** Ledger and expiries of a disk, checked against each other. */
+/**
+ * Ledger and expiries of a disk, checked against each other. Expiries are read first: a run that commits in between then
+ * makes the ledger longer than they know, which harms nobody. The other way round an entry that was the newest a moment
+ * ago would seem to have been let go.
+ */
 export async function readHistory(store: ObjectStore, disk: DiskId): Promise<DiskHistory> {
+  const expiries = await readExpiries(store, disk);
   const entries = await readLedger(store, disk);
-  return { disk, entries, expiries: await readExpiries(store, disk, entries) };
+  checkExpiries(expiries, entries);
+  return { disk, entries, expiries };
 }
 
 /** Entries that stand: neither let go, nor let go so recently that somebody may still be reading them. */

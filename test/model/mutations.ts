@@ -38,7 +38,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'without the head rule',
     edits: [
       { file: 'lib/vault/expiries.ts', from: "if (seq === entries.length) return 'is-newest';", to: '' },
-      { file: 'lib/vault/expiries.ts', from: '|| seq >= head', to: '' },
+      { file: 'lib/vault/expiries.ts', from: ' && seq < entries.length', to: '' },
       { file: 'lib/retention/policy.ts', from: "keep(ordered.at(-1), 'newest point');", to: '' },
       { file: 'lib/retention/policy.ts', from: 'policy.keepLast)', to: '0)' },
       { file: 'lib/retention/prune.ts', from: '?.entries.length === seq', to: '?.entries.length === seq + 1e9' },

@@ -1,0 +1,158 @@
+/** The verification ladder above the commit: three levels, each leaving a dated record of what it looked at. */
+
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { Damage, Finding, Verification } from '#lib/format/verification.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { type Bytes, type DiskId, grainsCovering, indexAfter, type PackId } from '#lib/units.ts';
+import { DiskContent } from '#lib/vault/disk-content.ts';
+import { findingOf } from './failures-as-findings.ts';
+import { type NeededPack, pointsInScope, type Scope } from './points-in-scope.ts';
+import { readWholePack } from './read-whole-pack.ts';
+
+export type Level =
+  | { readonly level: 1 }
+  | { readonly level: 2; readonly share: Share }
+  | { readonly level: 3; readonly seq: number | 'newest' };
+
+export interface Share {
+  readonly part: number;
+  readonly of: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Today's share of `of`: after so many days in a row every pack was read once, whichever packs came and went. */
+export function shareOfDay(now: Date, of: number): Share {
+  return { part: Math.floor(now.getTime() / DAY_MS) % of, of };
+}
+
+interface Looked {
+  readonly findings: readonly Finding[];
+  readonly points: readonly number[];
+  readonly packs: number;
+  readonly readBytes: Bytes;
+  readonly damaged: readonly NeededPack[];
+}
+
+/** Verifies one disk and stores the record; undefined for a disk without points. */
+export async function verifyDisk(
+  store: ObjectStore,
+  disk: DiskId,
+  { now, ...level }: Level & { readonly now: Date },
+): Promise<Verification | undefined> {
+  const scope = await pointsInScope(store, disk);
+  if (scope === undefined) return undefined;
+  const looked = await look(store, scope, level);
+  const record: Verification = {
+    ...HEAD,
+    requires: [],
+    disk,
+    level: level.level,
+    time: now,
+    head: { seq: scope.head.entry.seq, sha256: scope.head.sha256 },
+    scope: {
+      points: [...looked.points],
+      packs: looked.packs,
+      readBytes: looked.readBytes,
+      ...(level.level === 2 ? { share: level.share } : {}),
+    },
+    findings: [...scope.findings, ...looked.findings],
+  };
+  for (const [i, pack] of looked.damaged.entries()) {
+    await recordDamage(store, { disk, pack, now, what: looked.findings[i]?.what ?? 'damaged' });
+  }
+  await store.put(vaultKeys.verification(disk, record), encodeDocument(record));
+  return record;
+}
+
+function look(store: ObjectStore, scope: Scope, level: Level): Promise<Looked> {
+  switch (level.level) {
+    case 1:
+      return lookAtListing(store, scope);
+    case 2:
+      return lookIntoPacks(store, scope, level.share);
+    case 3:
+      return lookAsRestore(store, scope, level.seq);
+  }
+}
+
+/** Every pack and index that a point needs is listed with its size; the sections of the newest map have their digests. */
+async function lookAtListing(store: ObjectStore, { disk, manifests, packs }: Scope): Promise<Looked> {
+  const sizes = new Map<string, Bytes>();
+  for (const prefix of [vaultKeys.packs(disk), vaultKeys.indexes(disk), vaultKeys.manifests(disk)]) {
+    for await (const { key, bytes } of store.list(prefix)) sizes.set(key, bytes);
+  }
+  const damaged = packs.filter(({ entry }) => sizes.get(vaultKeys.pack(disk, entry)) !== entry.bytes);
+  const findings = damaged.map(({ entry, points }) => sizeFinding(sizes, { disk, entry, points }));
+  for (const { entry, points } of packs) {
+    const key = vaultKeys.packIndex(disk, entry);
+    if (sizes.get(key) !== entry.indexBytes)
+      findings.push({ key, what: 'is gone or has another size', points: [...points] });
+  }
+  const newest = manifests.at(-1);
+  for (let section = 0; section < (newest?.manifest.header.sections.length ?? 0); section++) {
+    const what = await findingOf(async () => newest?.manifest.section(section));
+    if (what !== undefined && newest !== undefined)
+      findings.push({ key: newest.manifest.key, what, points: [newest.seq] });
+  }
+  return { findings, damaged, points: manifests.map(({ seq }) => seq), packs: packs.length, readBytes: 0 };
+}
+
+function sizeFinding(
+  sizes: ReadonlyMap<string, Bytes>,
+  { disk, entry, points }: NeededPack & { readonly disk: DiskId },
+): Finding & { points: number[] } {
+  const key = vaultKeys.pack(disk, entry);
+  const bytes = sizes.get(key);
+  const what = bytes === undefined ? 'is gone' : `has ${bytes} bytes where ${entry.bytes} were written`;
+  return { key, what, points: [...points] };
+}
+
+/** Decompresses every frame of this share's packs and compares every grain with its digest. */
+async function lookIntoPacks(store: ObjectStore, { disk, packs }: Scope, share: Share): Promise<Looked> {
+  const mine = packs.filter(({ entry }) => inShare(entry.pack, share));
+  const findings: Finding[] = [];
+  const damaged: NeededPack[] = [];
+  let readBytes: Bytes = 0;
+  for (const pack of mine) {
+    const what = await findingOf(() => readWholePack(store, disk, pack.entry));
+    readBytes += pack.entry.bytes;
+    if (what === undefined) continue;
+    findings.push({ key: vaultKeys.pack(disk, pack.entry), what, points: [...pack.points] });
+    damaged.push(pack);
+  }
+  const points = [...new Set(mine.flatMap(({ points: needing }) => needing))].sort((a, b) => a - b);
+  return { findings, damaged, points, packs: mine.length, readBytes };
+}
+
+/** Pack ids are random, so their beginnings spread them evenly over the shares. */
+function inShare(pack: PackId, { part, of }: Share): boolean {
+  return Number.parseInt(pack.slice(0, 8), 16) % of === part;
+}
+
+/** Reads a point from beginning to end through the same code as a restore. */
+async function lookAsRestore(store: ObjectStore, scope: Scope, wanted: number | 'newest'): Promise<Looked> {
+  const seq = wanted === 'newest' ? scope.head.entry.seq : wanted;
+  let readBytes: Bytes = 0;
+  const what = await findingOf(async () => {
+    const content = await DiskContent.open(store, { disk: scope.disk, seq });
+    const range = { first: 0, end: indexAfter(grainsCovering(content.diskBytes)) };
+    await content.read(range, (_, bytes) => {
+      readBytes += bytes.length;
+    });
+  });
+  const key = vaultKeys.ledgerEntry(scope.disk, seq);
+  const packs = scope.packs.filter(({ points }) => points.includes(seq)).length;
+  const findings = what === undefined ? [] : [{ key, what, points: [seq] }];
+  return { findings, damaged: [], points: [seq], packs, readBytes };
+}
+
+async function recordDamage(
+  store: ObjectStore,
+  { disk, pack, now, what }: { disk: DiskId; pack: NeededPack; now: Date; what: string },
+): Promise<void> {
+  const { run, pack: id } = pack.entry;
+  const document: Damage = { ...HEAD, requires: [], disk, run, pack: id, time: now, what };
+  await store.putIfAbsent(vaultKeys.damage(disk, id), encodeDocument(document));
+}
