@@ -71,11 +71,16 @@ export class LocalInstallation implements AsyncDisposable {
 
   static async start(settings: InstallationSettings): Promise<LocalInstallation> {
     const folder = await mkdtemp(join(tmpdir(), 'blockferry-'));
-    const region = settings.vault.region ?? DEFAULT_REGION;
-    const assembly = await synthesize(folder, installationFile(settings), region);
-    const backup = [...assembly.stateMachines.values()].find(({ name }) => name.endsWith('-backup'));
-    if (backup === undefined) throw new SynthesisFailed('the synthesized stacks hold no backup workflow');
-    return new LocalInstallation(folder, await run(assembly, settings, region), backup.arn);
+    try {
+      const region = settings.vault.region ?? DEFAULT_REGION;
+      const assembly = await synthesize(folder, installationFile(settings), region);
+      const backup = [...assembly.stateMachines.values()].find(({ name }) => name.endsWith('-backup'));
+      if (backup === undefined) throw new SynthesisFailed('the synthesized stacks hold no backup workflow');
+      return new LocalInstallation(folder, await run(assembly, settings, region), backup.arn);
+    } catch (cause) {
+      await rm(folder, { recursive: true, force: true });
+      throw cause;
+    }
   }
 
   /** Every execution so far, children of the distributed map included, with their histories. */

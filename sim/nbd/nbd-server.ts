@@ -32,10 +32,6 @@ export class NbdServer {
       world.counters.connectionOpened();
       socket.setNoDelay(true);
       socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        this.#sockets.delete(socket);
-        world.counters.connectionClosed();
-      });
       this.#accept(socket).catch(() => socket.destroy());
     });
   }
@@ -69,6 +65,9 @@ export class NbdServer {
       this.#slots -= 1;
       socket.end();
       socket.destroySoon();
+      // Counted here and not on 'close': a socket whose handle TLS has taken over never emits it.
+      this.#sockets.delete(socket);
+      this.#world.counters.connectionClosed();
     }
   }
 

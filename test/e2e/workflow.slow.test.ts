@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Secret } from '#lib/secret.ts';
+import { GIB, MIB } from '#lib/units.ts';
+import { LocalSite } from '../fakes/local-site.ts';
+import { freePort } from '../servers/free-port.ts';
+
+/** XenServer's limit; a reader that finds all taken is told so before the greeting. */
+const HOST_CONNECTIONS = 16;
+
+describe('the synthesized workflow, run on this machine', () => {
+  let site: LocalSite;
+  let vm: { uuid: string; vdis: readonly string[] };
+
+  before(async () => {
+    const closedPort = await freePort();
+    site = await LocalSite.start({
+      otherPools: (good) => [
+        { ...good, name: 'wrong-certificate', fingerprint: '00'.repeat(32) },
+        { ...good, name: 'wrong-password', password: new Secret('not the password') },
+        { ...good, name: 'unreachable', url: `https://127.0.0.1:${closedPort}` },
+      ],
+    });
+    vm = await site.sim.addVm({ name: 'web', disks: [{ bytes: randomBytes(5 * MIB) }] });
+  });
+  after(() => site[Symbol.asyncDispose]());
+
+  for (const [what, request, failure, cure] of [
+    ['a wrong host certificate', { pool: 'wrong-certificate' }, 'HostCertificateMismatch', /certificate/i],
+    ['a wrong password', { pool: 'wrong-password' }, 'WrongCredentials', /password|user/i],
+    ['an unknown VM', { vm: randomUUID() }, 'ObjectGone', /VM|exist|gone/i],
+    ['an unreachable host', { pool: 'unreachable' }, 'HostUnreachable', /127\.0\.0\.1/],
+  ] as const) {
+    test(`${what} ends the run as ${failure} with a sentence, and makes no point`, async () => {
+      const execution = await site.backUp({ vm: vm.uuid, ...request });
+      assert.equal(execution.status, 'FAILED');
+      assert.equal(execution.error, failure);
+      assert.match(execution.cause ?? '', cure);
+      assert.deepEqual(await site.pointKeys(), []);
+    });
+  }
+
+  test('a host whose 16 NBD connections are taken ends the run as HostBusy and is left clean', async () => {
+    const sockets: Socket[] = [];
+    for (let i = 0; i < HOST_CONNECTIONS; i++) {
+      const socket = connect(site.sim.nbdPort, '127.0.0.1');
+      socket.on('error', () => undefined);
+      sockets.push(socket);
+      await new Promise((resolve) => socket.once('data', resolve));
+    }
+    const execution = await site.backUp({ vm: vm.uuid });
+    for (const socket of sockets) socket.destroy();
+    assert.equal(execution.error, 'HostBusy', execution.cause);
+    assert.match(execution.cause ?? '', /connection/);
+    assert.deepEqual(await site.pointKeys(), []);
+    await nothingConnected(site);
+    assert.deepEqual([site.sim.counters.snapshots, site.sim.counters.sessions], [[], 0]);
+  });
+
+  test('after all these failures a run succeeds and leaves one CBT metadata snapshot and nothing else', async () => {
+    const execution = await site.backUp({ vm: vm.uuid });
+    assert.equal(execution.status, 'SUCCEEDED', `${execution.error}: ${execution.cause}`);
+    assert.equal((await site.pointKeys()).length, 1);
+    await nothingConnected(site);
+    const { snapshots, cbtMetadata, sessions, dom0Vbds } = site.sim.counters;
+    assert.deepEqual(
+      { snapshots, metadata: cbtMetadata.length, sessions, dom0Vbds },
+      { snapshots: [], metadata: 1, sessions: 0, dom0Vbds: 0 },
+    );
+  });
+
+  test('16 readers never hold more than 16 NBD connections', async () => {
+    const big = await site.sim.addVm({ name: 'big', disks: [{ bytes: randomBytes(MIB), sizeBytes: 5 * GIB }] });
+    const execution = await site.backUp({ vm: big.uuid, readers: HOST_CONNECTIONS });
+    assert.equal(execution.status, 'SUCCEEDED', `${execution.error}: ${execution.cause}`);
+    const { nbdConnectionsPeak, nbdConnectionsTotal } = site.sim.counters;
+    assert.ok(nbdConnectionsPeak <= HOST_CONNECTIONS, `${nbdConnectionsPeak} at a time`);
+    assert.ok(nbdConnectionsTotal >= 20, `${nbdConnectionsTotal} connections for 20 shards`);
+  });
+
+  test('no state, log line or error text holds a session reference, an export name or a password', () => {
+    const written = [
+      ...site.executions.map(({ history, input, output, error, cause }) => ({ history, input, output, error, cause })),
+      ...site.logs.map(({ line }) => line),
+    ].map((item) => JSON.stringify(item));
+    assert.ok(written.length > 40, 'there is something to search');
+    for (const text of written) {
+      for (const secret of ['OpaqueRef:', 'session_id', site.sim.credentials.password, 'not the password']) {
+        assert.ok(!text.includes(secret), `${secret} in ${text.slice(0, 2000)}`);
+      }
+    }
+  });
+});
+
+test('a bucket that cannot be written ends the run as VaultAccessDenied and touches no disk of the host', async () => {
+  await using site = await LocalSite.start({ bucket: 'no-such-bucket' });
+  const vm = await site.sim.addVm({ name: 'web', disks: [{ bytes: randomBytes(MIB) }] });
+  const execution = await site.backUp({ vm: vm.uuid });
+  assert.equal(execution.error, 'VaultAccessDenied', execution.cause);
+  assert.match(execution.cause ?? '', /no-such-bucket/);
+  assert.deepEqual(
+    [site.sim.counters.snapshots, site.sim.counters.cbtMetadata, site.sim.counters.sessions],
+    [[], [], 0],
+  );
+});
+
+/** The host frees a slot only after it has unplugged the disk. */
+async function nothingConnected(site: LocalSite): Promise<void> {
+  for (let look = 0; look < 100 && site.sim.counters.nbdConnections > 0; look++) await delay(50);
+  assert.equal(site.sim.counters.nbdConnections, 0);
+}
