@@ -78,12 +78,16 @@ async function checkPack(store: ObjectStore, planned: GrainBitmap, receipt: Rece
  */
 function holdsDataOf(index: PackIndex, planned: GrainBitmap, receipt: Receipt): boolean {
   let slot = 0;
+  let frame = 0;
+  let place = { window: -1, mask: 0, firstSlot: 0, grains: 0 };
   for (const grain of dataGrains(planned, receipt)) {
-    if (slot >= index.grains) return false;
-    const { window, mask, firstSlot } = index.frameOfSlot(slot);
+    if (slot === place.firstSlot + place.grains) {
+      if (frame === index.frames) return false;
+      place = index.frameAt(frame++);
+    }
     const bit = 1 << (grain % WINDOW_GRAINS);
-    const before = grainsInMask(mask & (bit - 1));
-    if (Math.floor(grain / WINDOW_GRAINS) !== window || (mask & bit) === 0 || firstSlot + before !== slot) return false;
+    const isNext = slot - place.firstSlot === grainsInMask(place.mask & (bit - 1));
+    if (Math.floor(grain / WINDOW_GRAINS) !== place.window || (place.mask & bit) === 0 || !isNext) return false;
     slot += 1;
   }
   return slot === index.grains;

@@ -3,6 +3,7 @@
  * that memory holds one decoded section whatever the size of the disk. Equal inputs give equal bytes.
  */
 
+import assert from 'node:assert/strict';
 import { HEAD } from '#lib/format/document.ts';
 import type { GrainBitmap, GrainRun } from '#lib/format/grain-bitmap.ts';
 import { type ManifestHeader, type PackEntry, sectionDirectory, sectionsOf } from '#lib/format/manifest.ts';
@@ -106,7 +107,8 @@ async function forgetCutOff(job: {
 /** The pack table while it changes: new packs come in, packs without a live grain go. */
 class PackTable {
   readonly #entries = new Map<number, PackEntry>();
-  readonly #live = new Map<number, number>();
+  /** By pack number. An array, because a full of 16 TiB counts 268 million grains. */
+  readonly #live: number[] = [];
   #next = 1;
 
   constructor(entries: readonly PackEntry[]) {
@@ -123,72 +125,81 @@ class PackTable {
 
   #put(entry: PackEntry, live: number): void {
     this.#entries.set(entry.no, entry);
-    this.#live.set(entry.no, live);
+    this.#live[entry.no] = live;
     this.#next = Math.max(this.#next, entry.no + 1);
   }
 
   take(no: number): void {
-    this.#live.set(no, (this.#live.get(no) ?? 0) + 1);
+    this.#live[no] = (this.#live[no] ?? 0) + 1;
   }
 
   release(no: number): void {
-    if (no !== NO_PACK) this.#live.set(no, (this.#live.get(no) ?? 0) - 1);
+    if (no !== NO_PACK) this.#live[no] = (this.#live[no] ?? 0) - 1;
   }
 
   live(): PackEntry[] {
     return [...this.#entries.values()]
-      .map((entry) => ({ ...entry, live: this.#live.get(entry.no) ?? 0 }))
+      .map((entry) => ({ ...entry, live: this.#live[entry.no] ?? 0 }))
       .filter((entry) => entry.live > 0);
   }
 }
 
-interface Change {
-  readonly grain: GrainIndex;
-  readonly outcome: number;
+/** The receipt that is being laid over the map, and how far. */
+interface OpenPart {
+  readonly endGrain: GrainIndex;
+  readonly outcomes: Outcomes;
   readonly pack: number;
-  readonly slot: number;
+  /** Position of the next planned grain among the part's outcomes, and of the next stored one in its pack. */
+  position: number;
+  slot: number;
 }
 
 /** Walks the planned grains of all receipts once, in disk order. */
 class ChangeCursor {
+  readonly #planned: GrainBitmap;
+  readonly #receipts: Iterator<Receipt, undefined>;
   readonly #packs: PackTable;
-  readonly #changes: Iterator<Change, undefined>;
-  #next: Change | undefined;
+  #part: OpenPart | undefined;
 
   constructor({ planned, receipts }: ManifestInput, packs: PackTable) {
+    this.#planned = planned;
+    this.#receipts = receipts[Symbol.iterator]();
     this.#packs = packs;
-    this.#changes = changesOf(planned, receipts, packs);
-    this.#next = this.#changes.next().value;
   }
 
+  /** Ranges come in order and without overlap; the map's first grain is the range's. */
   applyTo(map: SectionMap, range: GrainRun): void {
-    for (; this.#next !== undefined && this.#next.grain < range.end; this.#next = this.#changes.next().value) {
-      const { grain, outcome, pack, slot } = this.#next;
-      if (outcome !== OUTCOME_DATA && outcome !== OUTCOME_ZERO) continue;
-      const at = grain - range.first;
-      this.#packs.release(map.packs[at] ?? NO_PACK);
-      if (outcome === OUTCOME_DATA) this.#packs.take(pack);
-      map.packs[at] = outcome === OUTCOME_DATA ? pack : NO_PACK;
-      map.slots[at] = outcome === OUTCOME_DATA ? slot : 0;
-    }
-  }
-}
-
-function* changesOf(
-  planned: GrainBitmap,
-  receipts: readonly Receipt[],
-  packs: PackTable,
-): Generator<Change, undefined> {
-  for (const receipt of receipts) {
-    const outcomes = Outcomes.of(receipt, `shard ${receipt.shard} part ${receipt.part}`);
-    const pack = packs.add(receipt);
-    let position = 0;
-    let slot = 0;
-    for (const run of planned.runsIn({ first: receipt.firstGrain, end: receipt.endGrain })) {
-      for (let grain = run.first; grain < run.end; grain++) {
-        const outcome = outcomes.get(position++);
-        yield { grain, outcome, pack, slot: outcome === OUTCOME_DATA ? slot++ : 0 };
+    for (const run of this.#planned.runsIn(range)) {
+      for (let grain = run.first; grain < run.end; ) {
+        const part = this.#partAt(grain);
+        const end = Math.min(run.end, part.endGrain);
+        this.#apply(map, part, { from: grain - range.first, to: end - range.first });
+        grain = end;
       }
     }
+  }
+
+  #apply(map: SectionMap, part: OpenPart, { from, to }: { from: number; to: number }): void {
+    for (let at = from; at < to; at++) {
+      const outcome = part.outcomes.get(part.position++);
+      if (outcome !== OUTCOME_DATA && outcome !== OUTCOME_ZERO) continue;
+      this.#packs.release(map.packs[at] ?? NO_PACK);
+      if (outcome === OUTCOME_DATA) this.#packs.take(part.pack);
+      map.packs[at] = outcome === OUTCOME_DATA ? part.pack : NO_PACK;
+      map.slots[at] = outcome === OUTCOME_DATA ? part.slot++ : 0;
+    }
+  }
+
+  /** The part that covers a planned grain; coverage was checked, so there is one. */
+  #partAt(grain: GrainIndex): OpenPart {
+    let part = this.#part;
+    while (part === undefined || part.endGrain <= grain) {
+      const receipt = this.#receipts.next().value;
+      assert(receipt !== undefined, `grain ${grain} is planned and in no receipt`);
+      const outcomes = Outcomes.of(receipt, `shard ${receipt.shard} part ${receipt.part}`);
+      part = { endGrain: receipt.endGrain, outcomes, pack: this.#packs.add(receipt), position: 0, slot: 0 };
+    }
+    this.#part = part;
+    return part;
   }
 }
