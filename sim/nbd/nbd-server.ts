@@ -22,6 +22,7 @@ export class NbdServer {
   readonly #host: Ref;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Connections of this host; the limit is per host, the counters are of the pool. */
   #slots = 0;
 
   constructor(world: World, host: Ref) {
@@ -29,7 +30,6 @@ export class NbdServer {
     this.#host = host;
     this.#server = createServer((socket) => {
       this.#sockets.add(socket);
-      world.counters.connectionOpened();
       socket.setNoDelay(true);
       socket.on('error', () => socket.destroy());
       this.#accept(socket).catch(() => socket.destroy());
@@ -52,23 +52,29 @@ export class NbdServer {
 
   async #accept(socket: Socket): Promise<void> {
     const { faults, counters, nbdConnectionLimit } = this.#world;
+    if (this.#slots >= nbdConnectionLimit || faults.nbdRefuses) {
+      // Nothing is sent: the client sees a connection that ends before its greeting.
+      counters.nbdConnectionsRefused += 1;
+      this.#close(socket);
+      return;
+    }
     this.#slots += 1;
+    counters.connectionOpened();
     try {
-      if (this.#slots > nbdConnectionLimit || faults.nbdRefuses) {
-        // Nothing is sent: the client sees a connection that ends before its greeting.
-        counters.nbdConnectionsRefused += 1;
-        return;
-      }
       await pause(faults.nbdGreetingDelayMs, this.#world.stopping.signal);
       await this.#serve(socket);
     } finally {
-      this.#slots -= 1;
-      socket.end();
-      socket.destroySoon();
+      this.#close(socket);
       // Counted here and not on 'close': a socket whose handle TLS has taken over never emits it.
-      this.#sockets.delete(socket);
-      this.#world.counters.connectionClosed();
+      counters.connectionClosed();
+      this.#slots -= 1;
     }
+  }
+
+  #close(socket: Socket): void {
+    socket.end();
+    socket.destroySoon();
+    this.#sockets.delete(socket);
   }
 
   async #serve(socket: Socket): Promise<void> {
