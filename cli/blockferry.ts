@@ -5,6 +5,7 @@ import { Failure } from '#lib/failure.ts';
 import { addBackup } from './backup.ts';
 import { addList } from './list.ts';
 import { addRestore } from './restore.ts';
+import { addServe } from './serve.ts';
 import { UsageError } from './vault-options.ts';
 
 const program = new Command('blockferry')
@@ -24,6 +25,7 @@ Credentials are those of the AWS tools: environment, profile, or role.
   );
 addList(program);
 addRestore(program);
+addServe(program);
 addBackup(program);
 
 try {
