@@ -31,6 +31,7 @@ const EXPORT = {
   exportName: new Secret('x'),
   security: { kind: 'insecure' },
 } as const;
+const FIRST = { because: 'first-backup', cure: 'Nothing to do: every disk begins with a full.' };
 const FAR_MS = 3_600_000;
 
 export interface LoneDiskSettings {
@@ -101,15 +102,22 @@ export class LoneDisk {
           snapshotTime: this.now,
           sr: 'none',
           changedBlocks: true,
-          kind: 'incremental',
-          ...(base === undefined ? {} : { base }),
+          ...(base === undefined ? { kind: 'full', full: FIRST } : { kind: 'incremental', base }),
           plannedGrains: planned.count(),
         },
       ],
     };
     await this.store.put(vaultKeys.bitmap(run, this.disk), planned.toBytes());
     const disks = [{ disk: this.disk, exports: [EXPORT] }];
-    await writeConnection(this.store, { ...HEAD, requires: [], run, session: new Secret('s'), disks });
+    await writeConnection(this.store, {
+      ...HEAD,
+      requires: [],
+      run,
+      execution: run,
+      pool: 'none',
+      session: new Secret('s'),
+      disks,
+    });
     await this.store.putIfAbsent(vaultKeys.plan(run), encodeDocument(plan));
   }
 

@@ -85,9 +85,6 @@ export class Ledgerkeeper {
       this.demand(12, objects.versions(key).length === 1, () => `${key} has ${objects.versions(key).length} versions`);
     }
     this.demand(12, keys.length === this.#seen.size, () => 'a ledger entry was deleted');
-    for (const key of objects.keys('runs/').filter((written) => written.includes('/receipts/'))) {
-      this.demand(8, objects.versions(key).length === 1, () => `${key} was overwritten`);
-    }
     const head = vaultKeys.expiry(DISK, keys.length);
     this.demand(12, objects.current(head) === undefined, () => `the newest point, ${keys.length}, was let go`);
     return added;
@@ -158,6 +155,9 @@ export class Ledgerkeeper {
     const standing = standingEntries(history, new Date(this.world.nowMs + DAY_MS));
     for (const stored of standing) await this.restores(stored, invariant);
     const { objects } = this.world.bucket;
+    for (const key of objects.keys('runs/').filter((written) => written.includes('/receipts/'))) {
+      this.demand(8, objects.versions(key).length === 1, () => `${key} was overwritten`);
+    }
     for (const { packs } of await readHeaders(store, standing)) {
       for (const pack of packs) {
         const found = objects.current(vaultKeys.pack(DISK, pack));

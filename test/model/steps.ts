@@ -94,6 +94,8 @@ export async function planRun(world: World, store: ObjectStore): Promise<void> {
     ...HEAD,
     requires: [],
     run,
+    execution: run,
+    pool: 'model',
     session: new Secret('s'),
     disks: [{ disk: DISK, exports: [CONNECTION] }],
   });
