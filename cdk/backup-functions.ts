@@ -1,4 +1,4 @@
-/** The functions of the backup workflow, each with its own access to the vault. */
+/** The functions of the workflows, each with its own access to the vault and to the pools. */
 
 import { Aws } from 'aws-cdk-lib';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -6,12 +6,13 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { commitPoint } from '#lib/workflow/commit-point.ts';
 import { keepFailure } from '#lib/workflow/keep-failure.ts';
+import { listVms } from '#lib/workflow/list-vms.ts';
 import { readShard } from '#lib/workflow/read-shard.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
 import { snapshotDisks } from '#lib/workflow/snapshot-disks.ts';
 import { splitExtents } from '#lib/workflow/split-extents.ts';
 import { askAfterExecutions, readSecrets } from './host-access.ts';
-import { placementIn } from './network.ts';
+import type { Placement } from './network.ts';
 import { poolEntriesOf, type Settings } from './settings.ts';
 import { StepFunction } from './step-function.ts';
 import { type VaultPlace, vaultAccess, vaultStatements } from './vault-access.ts';
@@ -23,7 +24,8 @@ export interface BackupFunctionsProps {
   readonly settings: Settings;
   readonly bucket: IBucket;
   readonly place: VaultPlace;
-  readonly stateMachineName: string;
+  readonly backupName: string;
+  readonly placement: Placement;
 }
 
 export interface BackupFunctions {
@@ -36,7 +38,7 @@ export interface BackupFunctions {
 }
 
 export function backupFunctions(scope: Construct, props: BackupFunctionsProps): BackupFunctions {
-  const { settings, place } = props;
+  const { settings, place, placement: nearHost } = props;
   const vault = {
     VAULT_BUCKET: props.bucket.bucketName,
     VAULT_PREFIX: settings.vault.prefix,
@@ -44,7 +46,6 @@ export function backupFunctions(scope: Construct, props: BackupFunctionsProps): 
   };
   const pools = { POOLS: JSON.stringify(poolEntriesOf(settings.pools)) };
   const defaults = { STORAGE_CLASS: settings.vault.storageClass, READERS: String(settings.readers) };
-  const nearHost = placementIn(scope, settings.network);
   const access = (step: keyof typeof vaultAccess) => vaultStatements(place, vaultAccess[step]);
   const login = readSecrets(scope, settings.pools);
 
@@ -52,7 +53,7 @@ export function backupFunctions(scope: Construct, props: BackupFunctionsProps): 
     snapshotDisks: new StepFunction(scope, {
       contract: snapshotDisks,
       environment: { ...vault, ...pools, ...defaults },
-      statements: [...access('snapshot-disks'), login, askAfterExecutions(props.stateMachineName)],
+      statements: [...access('snapshot-disks'), login, askAfterExecutions(props.backupName)],
       placement: nearHost,
     }).function,
     splitExtents: new StepFunction(scope, {
@@ -86,4 +87,14 @@ export function backupFunctions(scope: Construct, props: BackupFunctionsProps): 
       placement: nearHost,
     }).function,
   };
+}
+
+/** It reads the pool's inventory and nothing of the vault. */
+export function listVmsFunction(scope: Construct, settings: Settings, placement: Placement): IFunction {
+  return new StepFunction(scope, {
+    contract: listVms,
+    environment: { POOLS: JSON.stringify(poolEntriesOf(settings.pools)), READERS: String(settings.readers) },
+    statements: [readSecrets(scope, settings.pools)],
+    placement,
+  }).function;
 }

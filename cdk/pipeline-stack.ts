@@ -4,9 +4,11 @@ import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import { backupFunctions } from './backup-functions.ts';
-import { BackupMachine } from './backup-machine.ts';
-import { dailyBackup } from './daily-backup.ts';
+import { backupFunctions, listVmsFunction } from './backup-functions.ts';
+import { backupMachine } from './backup-machine.ts';
+import { fleetMachine } from './fleet-machine.ts';
+import { placementIn } from './network.ts';
+import { policySchedule } from './policy-schedule.ts';
 import type { Settings } from './settings.ts';
 import type { VaultPlace } from './vault-access.ts';
 
@@ -20,11 +22,19 @@ export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
     super(scope, id, props);
     const { settings, bucket, key } = props;
-    const stateMachineName = `${settings.name}-backup`;
+    const backupName = `${settings.name}-backup`;
+    const placement = placementIn(this, settings.network);
     const place: VaultPlace = { bucketArn: bucket.bucketArn, keyArn: key.keyArn, prefix: settings.vault.prefix };
-    const functions = backupFunctions(this, { settings, bucket, place, stateMachineName });
-    const { stateMachine } = new BackupMachine(this, { stateMachineName, functions, bucket, place });
-    for (const schedule of settings.schedules) dailyBackup(this, stateMachine, schedule);
-    new CfnOutput(this, 'BackupStateMachineArn', { value: stateMachine.stateMachineArn });
+    const functions = backupFunctions(this, { settings, bucket, place, backupName, placement });
+    const backup = backupMachine(this, { stateMachineName: backupName, functions, bucket, place });
+    const fleet = fleetMachine(this, {
+      stateMachineName: `${settings.name}-fleet`,
+      listVms: listVmsFunction(this, settings, placement),
+      backup,
+      backupName,
+    });
+    for (const policy of settings.policies) policySchedule(this, fleet, policy);
+    new CfnOutput(this, 'BackupStateMachineArn', { value: backup.stateMachineArn });
+    new CfnOutput(this, 'FleetStateMachineArn', { value: fleet.stateMachineArn });
   }
 }

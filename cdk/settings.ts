@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
-import { backupInput, DEFAULT_READERS, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
+import { DEFAULT_READERS, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
+import { type FleetInput, fleetInput } from '#lib/workflow/fleet-input.ts';
 import type { HostEntry, PoolEntries } from '#lib/workflow/pools-environment.ts';
 
 /** The settings cannot be used: each line of the message names a key, the value found there, and the cure. */
@@ -71,11 +72,12 @@ const network = z.strictObject({
     .check(z.minLength(1, 'give at least one security group')),
 });
 
-const schedule = z.strictObject({
+const policy = z.strictObject({
   name: text(/^[A-Za-z0-9-]{1,40}$/, 'choose a name of letters, digits and dashes'),
+  /** Which VMs of which pool, with how many readers, and what is left out. */
+  ...z.omit(fleetInput, { policy: true }).shape,
   at: text(/^([01]\d|2[0-3]):[0-5]\d$/, 'give the time of day as HH:MM'),
   timezone: z._default(text(/^[A-Za-z_]+(\/[A-Za-z_+-]+)*$/, 'give a zone of the tz database'), 'Etc/UTC'),
-  backup: backupInput,
 });
 
 const settings = z
@@ -91,13 +93,24 @@ const settings = z
     ),
     vault: z._default(vault, { owner: 'this-account', prefix: '', storageClass: 'STANDARD' }),
     network: z.optional(network),
-    schedules: z._default(z.array(schedule), []),
+    policies: z._default(z.array(policy), []),
   })
   .check(
     z.refine(({ pools }) => new Set(pools.map(({ name }) => name)).size === pools.length, {
       path: ['pools'],
       error: 'give every pool its own name',
     }),
+    z.refine(({ policies }) => new Set(policies.map(({ name }) => name)).size === policies.length, {
+      path: ['policies'],
+      error: 'give every policy its own name',
+    }),
+    z.refine(
+      ({ pools, policies }) =>
+        policies.every(({ pool }) =>
+          pool === undefined ? pools.length === 1 : pools.some(({ name }) => name === pool),
+        ),
+      { path: ['policies'], error: 'name in every policy one of the pools; it may be left out if there is only one' },
+    ),
     // Lambda allows 4 KB of environment for a function, names included.
     z.refine(({ pools }) => Buffer.byteLength(JSON.stringify(poolEntriesOf(pools))) <= MAX_POOLS_BYTES, {
       path: ['pools'],
@@ -110,7 +123,7 @@ const MAX_POOLS_BYTES = 3_500;
 export type Settings = z.output<typeof settings>;
 export type VaultSettings = Settings['vault'];
 export type NetworkSettings = z.output<typeof network>;
-export type ScheduleSettings = z.output<typeof schedule>;
+export type PolicySettings = z.output<typeof policy>;
 
 /** Reads a settings file. Throws SettingsInvalid. */
 export function readSettings(path: string): Settings {
@@ -146,6 +159,11 @@ export function poolEntriesOf(pools: Settings['pools']): PoolEntries {
       { coordinator: hostEntry(coordinator), others: otherHosts.map(hostEntry), secretName, nbd },
     ]),
   );
+}
+
+/** What a schedule starts the fleet workflow with. */
+export function fleetInputOf({ name, at: _at, timezone: _timezone, ...choices }: PolicySettings): FleetInput {
+  return { policy: name, ...choices };
 }
 
 function hostEntry({ url, fingerprint, authority = '' }: Host): HostEntry {

@@ -33,6 +33,11 @@ export class ShardTooSlow extends Failure {
   static override readonly failureName = 'ShardTooSlow';
 }
 
+/** At least one VM of a fleet run has no new restore point; the message names the first of them with their errors. */
+export class FleetIncomplete extends Failure {
+  static override readonly failureName = 'FleetIncomplete';
+}
+
 /** The run is over and something of it is still on the host; the sweeper comes back for it. */
 export class HostNotReleased extends Failure {
   static override readonly failureName = 'HostNotReleased';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { STEPS } from './installation.ts';
+import { FUNCTIONS } from './installation.ts';
 
 const run = promisify(execFile);
 const projectRoot = fileURLToPath(new URL('../../', import.meta.url));
@@ -34,7 +34,7 @@ before(async () => {
   const resources: Record<string, Resource> = read('blockferry-pipeline.template.json').Resources;
   for (const [id, { Type, Properties }] of Object.entries(resources)) {
     if (Type !== 'AWS::Lambda::Function') continue;
-    const step = STEPS.find((name) => id.startsWith(name.replaceAll('-', '')));
+    const step = FUNCTIONS.find((name) => id.startsWith(name.replaceAll('-', '')));
     const { path } = assets[Properties.Code.S3Key.replace('.zip', '')]?.source ?? assert.fail(id);
     bundles.set(step ?? assert.fail(id), join(folder, path, 'index.js'));
   }
@@ -73,7 +73,7 @@ async function invoke(step: string, event: unknown, environment: Record<string, 
 }
 
 test('every step is bundled into one file of at most 600 kB', () => {
-  assert.deepEqual([...bundles.keys()].sort(), [...STEPS].sort());
+  assert.deepEqual([...bundles.keys()].sort(), [...FUNCTIONS].sort());
   for (const [step, file] of bundles) {
     assert.deepEqual(readdirSync(join(file, '..')), ['index.js']);
     assert.ok(statSync(file).size <= MAX_BUNDLE_BYTES, `${step} has ${statSync(file).size} bytes`);

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { resolved, synthesize } from './installation.ts';
 
-const { pipeline, definition } = synthesize();
+const { pipeline, definition, fleet } = synthesize();
 
 function assertGolden(name: string, value: unknown): void {
   const file = new URL(`../golden/${name}`, import.meta.url);
@@ -39,6 +39,10 @@ function permissions(template: Template): Record<string, string[]> {
 
 test('the backup workflow is the one that was reviewed', () => {
   assertGolden('backup-workflow.asl.json', definition);
+});
+
+test('the fleet workflow is the one that was reviewed', () => {
+  assertGolden('fleet-workflow.asl.json', fleet);
 });
 
 test('every role may do exactly what was reviewed', () => {

@@ -10,6 +10,7 @@ import { PipelineStack } from '#cdk/pipeline-stack.ts';
 import { parseSettings, type Settings } from '#cdk/settings.ts';
 import { VaultStack } from '#cdk/vault-stack.ts';
 
+export const MACHINE_ARN = 'arn:aws:states:us-east-1:123456789012:stateMachine:backup';
 export const FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:';
 export const STEPS = [
   'snapshot-disks',
@@ -19,6 +20,8 @@ export const STEPS = [
   'commit-point',
   'release-host',
 ] as const;
+/** Every function of the installation, by the name of its step. */
+export const FUNCTIONS = [...STEPS, 'list-vms'] as const;
 
 const projectFile = (path: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
@@ -32,6 +35,8 @@ export interface Installation {
   readonly pipeline: Template;
   /** The backup workflow; functions are named by FUNCTION_ARN and their step, the vault's bucket is `vault`. */
   readonly definition: Record<string, unknown>;
+  /** The fleet workflow; the backup workflow is named MACHINE_ARN. */
+  readonly fleet: Record<string, unknown>;
 }
 
 /** The stacks of an installation, not synthesized yet; nothing is bundled. */
@@ -52,9 +57,17 @@ export function synthesize(settings: Settings = testSettings()): Installation {
   const { outdir, vault, pipeline } = makeStacks(settings);
   try {
     const template = Template.fromStack(pipeline);
-    const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine'));
-    const definition = JSON.parse(resolved(machine?.['Properties'].DefinitionString));
-    return { vault: Template.fromStack(vault), pipeline: template, definition };
+    const machines = Object.values(template.findResources('AWS::StepFunctions::StateMachine'));
+    const definitionOf = (name: string) => {
+      const machine = machines.find(({ Properties }) => Properties.StateMachineName === name);
+      return JSON.parse(resolved(machine?.['Properties'].DefinitionString));
+    };
+    return {
+      vault: Template.fromStack(vault),
+      pipeline: template,
+      definition: definitionOf('blockferry-backup'),
+      fleet: definitionOf('blockferry-fleet'),
+    };
   } finally {
     rmSync(outdir, { recursive: true });
   }
@@ -79,6 +92,7 @@ export function resolved(value: unknown): string {
     case 'Fn::Join':
       return argument[1].map(resolved).join(argument[0]);
     case 'Ref':
+      if (/^BackupStateMachine/.test(argument)) return MACHINE_ARN;
       return PSEUDO[argument] ?? `REF:${argument.replace(/[0-9A-F]{8}$/, '')}`;
     case 'Fn::GetAtt':
       return attribute(argument[0]);
@@ -91,7 +105,7 @@ export function resolved(value: unknown): string {
 }
 
 function attribute(logicalId: string): string {
-  const step = STEPS.find((name) => logicalId.startsWith(name.replaceAll('-', '')));
+  const step = FUNCTIONS.find((name) => logicalId.startsWith(name.replaceAll('-', '')));
   if (step !== undefined) return logicalId.includes('Log') ? `LOG:${step}` : `${FUNCTION_ARN}${step}`;
   return logicalId;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { RUN_LIMIT_HOURS } from '#lib/workflow/backup-input.ts';
-import { resolved, STEPS, synthesize, testSettings } from './installation.ts';
+import { FUNCTIONS, MACHINE_ARN, resolved, STEPS, synthesize, testSettings } from './installation.ts';
 
 const { vault, pipeline, definition } = synthesize();
 const near = synthesize(
@@ -114,7 +114,7 @@ test('nothing expires what a restore point consists of', () => {
 
 test('every function runs on Node 24 and arm64, with a role and a log group of its own', () => {
   const functions = Object.values(pipeline.findResources('AWS::Lambda::Function'));
-  assert.equal(functions.length, STEPS.length);
+  assert.equal(functions.length, FUNCTIONS.length);
   for (const { Properties } of functions) {
     assert.equal(Properties.Runtime, 'nodejs24.x');
     assert.deepEqual(Properties.Architectures, ['arm64']);
@@ -123,11 +123,11 @@ test('every function runs on Node 24 and arm64, with a role and a log group of i
     new Set(functions.map(({ Properties }) => JSON.stringify(of(Properties)))).size;
   assert.equal(
     distinct(({ Role }) => Role),
-    STEPS.length,
+    FUNCTIONS.length,
   );
   assert.equal(
     distinct(({ LoggingConfig }) => LoggingConfig),
-    STEPS.length,
+    FUNCTIONS.length,
   );
 });
 
@@ -163,7 +163,7 @@ test("only the steps that log in may read a pool's credential", () => {
   const readers = Object.entries(pipeline.findResources('AWS::IAM::Policy'))
     .filter(([, policy]) => JSON.stringify(policy).includes('secretsmanager:'))
     .map(([id]) => id.replace(/Role.*/, ''));
-  assert.deepEqual(readers.sort(), ['releasehost', 'snapshotdisks']);
+  assert.deepEqual(readers.sort(), ['listvms', 'releasehost', 'snapshotdisks']);
 });
 
 test('the key serves only S3, and only for this bucket', () => {
@@ -189,7 +189,7 @@ test('a schedule that could not start gives up before it would meet the next one
     ScheduleExpressionTimezone: 'Europe/Berlin',
     Target: {
       RetryPolicy: { MaximumRetryAttempts: 5, MaximumEventAgeInSeconds: 3600 },
-      Input: '{"vm":"5f0e4a3c-0b1d-4c2e-9f3a-6b7c8d9e0f1a"}',
+      Input: Match.serializedJson(Match.objectLike({ policy: 'nightly', readers: 4 })),
     },
   });
 });
@@ -200,11 +200,44 @@ test('without a network no function is in a VPC; with one, only those that talk 
       template.findResources('AWS::Lambda::Function', { Properties: { VpcConfig: Match.anyValue() } }),
     ).map(([id]) => id.replace(/Function.*/, ''));
   assert.deepEqual(inVpc(pipeline), []);
-  assert.deepEqual(inVpc(near).sort(), ['readshard', 'releasehost', 'snapshotdisks']);
+  assert.deepEqual(inVpc(near).sort(), ['listvms', 'readshard', 'releasehost', 'snapshotdisks']);
 });
 
 test('code of a function in a VPC cannot use the network permissions that Lambda needs', () => {
   const denied = statements(near).filter(({ Effect }) => Effect === 'Deny');
-  assert.equal(denied.length, 3);
+  assert.equal(denied.length, 4);
   for (const { Condition } of denied) assert.ok(Condition?.['ArnLike']?.['lambda:SourceFunctionArn'] !== undefined);
+});
+
+test('the function that selects VMs can reach nothing of the vault', () => {
+  const [role] = Object.entries(pipeline.findResources('AWS::IAM::Policy')).filter(([id]) => id.startsWith('listvms'));
+  assert.doesNotMatch(JSON.stringify(role), /s3:|kms:/);
+});
+
+test('the fleet workflow may start backups of this installation and nothing else', () => {
+  const starts = Object.entries(pipeline.findResources('AWS::IAM::Policy'))
+    .filter(([id]) => id.startsWith('FleetRole'))
+    .flatMap(([, { Properties }]): Statement[] => Properties.PolicyDocument.Statement)
+    .filter(({ Action }) => /states:StartExecution/.test(JSON.stringify(Action)));
+  assert.deepEqual(
+    starts.map(({ Resource }) => resolved(Resource)),
+    [MACHINE_ARN],
+  );
+});
+
+test('services act only for this account and this state machine', () => {
+  for (const { Properties } of Object.values(pipeline.findResources('AWS::IAM::Role'))) {
+    const [{ Principal, Condition } = assert.fail()] = Properties.AssumeRolePolicyDocument.Statement;
+    // Lambda sends no source: who may create a function with this role is decided by iam:PassRole.
+    if (Principal.Service === 'lambda.amazonaws.com') continue;
+    assert.deepEqual(Condition.StringEquals['aws:SourceAccount'], { Ref: 'AWS::AccountId' });
+    assert.ok(JSON.stringify(Condition).includes('aws:SourceArn'));
+  }
+});
+
+test('every request to the vault names the account that has to own it', () => {
+  for (const [id, { Properties }] of Object.entries(pipeline.findResources('AWS::Lambda::Function'))) {
+    const { VAULT_BUCKET, VAULT_OWNER } = Properties.Environment.Variables;
+    if (VAULT_BUCKET !== undefined) assert.deepEqual(VAULT_OWNER, { Ref: 'AWS::AccountId' }, id);
+  }
 });

@@ -62,5 +62,6 @@ function arbitraryObject(shape: Readonly<Record<string, z.ZodMiniType>>): fc.Arb
   const required = entries.filter(([, field]) => field._zod.def.type !== 'optional').map(([name]) => name);
   return fc.record(Object.fromEntries(entries.map(([name, field]) => [name, arbitraryOf(field)])), {
     requiredKeys: required,
+    noNullPrototype: true,
   });
 }

@@ -7,12 +7,14 @@ import { HostBusy, NbdProtocolViolation } from '#lib/nbd/failures.ts';
 import { backupInput } from '#lib/workflow/backup-input.ts';
 import { commitPoint } from '#lib/workflow/commit-point.ts';
 import { field, jsonata, type PayloadOf, type TransientFailureClass } from '#lib/workflow/contract.ts';
+import { keepFailure } from '#lib/workflow/keep-failure.ts';
+import { listVms } from '#lib/workflow/list-vms.ts';
 import { readShard } from '#lib/workflow/read-shard.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
 import { snapshotDisks } from '#lib/workflow/snapshot-disks.ts';
 import { splitExtents } from '#lib/workflow/split-extents.ts';
 
-const contracts = [snapshotDisks, splitExtents, readShard, commitPoint, releaseHost];
+const contracts = [snapshotDisks, splitExtents, readShard, keepFailure, commitPoint, releaseHost, listVms];
 
 test('every step has a handler of its name', () => {
   const handlers = readdirSync(new URL('../../functions/', import.meta.url));
