@@ -30,6 +30,9 @@ const nbdExport = z.object({
 const connectionDocument = z.object({
   ...documentHead,
   run: runIdField,
+  /** Whose session it is, and where: a run may die before anything else tells. */
+  execution: z.string(),
+  pool: z.string(),
   session: secret,
   /** For each disk the addresses that serve it; any of them will do. */
   disks: z.array(z.object({ disk: diskIdField, exports: z.array(nbdExport) })),

@@ -80,13 +80,13 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
   });
   const stored = await readConnection(store, runId);
   await using session = await openHostSession(pool, stored?.session, ports);
-  await keepSession(store, { session, stored, runId });
+  await keepSession(store, { input, pool, session, stored });
   const begun = (await readRunRecord(store, runId)) ?? (await beginRun(ports, { input, pool, session, runId }));
   const record = await new Preparation(ports, { session, vault, record: begun }).advance();
   const compared = record.disks.filter(isCompared);
   if (compared.length < record.disks.length) {
     // A session that was lost meanwhile has a successor, which the next call has to know.
-    await keepSession(store, { session, stored: await readConnection(store, runId), runId });
+    await keepSession(store, { input, pool, session, stored: await readConnection(store, runId) });
     return { ready: false, runId, waitSeconds: WAIT_SECONDS, waitingFor: describeWait(record.disks) };
   }
   return makeReady(ports, { input, pool, session, record, disks: compared });
@@ -95,14 +95,25 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
 /** The session outlives this call only once it is in the connection object, from which release-host ends it. */
 async function keepSession(
   store: ObjectStore,
-  run: { readonly session: XapiSession; readonly stored: ConnectionDocument | undefined; readonly runId: RunId },
+  run: RunContext & { readonly stored: ConnectionDocument | undefined },
 ): Promise<void> {
-  const { session, stored, runId } = run;
-  const reference = session.sessionReference;
-  if (stored?.session.reveal() !== reference.reveal()) {
-    await writeConnection(store, { ...HEAD, requires: [], run: runId, session: reference, disks: stored?.disks ?? [] });
+  const { session, stored } = run;
+  if (stored?.session.reveal() !== session.sessionReference.reveal()) {
+    await writeConnection(store, connectionOf(run, stored?.disks ?? []));
   }
   session.handOver();
+}
+
+function connectionOf({ input, pool, session }: RunContext, disks: ConnectionDocument['disks']): ConnectionDocument {
+  return {
+    ...HEAD,
+    requires: [],
+    run: runIdOf(input.execution),
+    execution: input.execution,
+    pool: pool.name,
+    session: session.sessionReference,
+    disks,
+  };
 }
 
 interface RunContext {
@@ -239,13 +250,7 @@ async function makeReady(
     exports.push({ disk: disk.disk, exports: await nbdExports(session, { disk, pool }) });
   }
   const { run: runId } = record;
-  await writeConnection(store, {
-    ...HEAD,
-    requires: [],
-    run: runId,
-    session: session.sessionReference,
-    disks: exports,
-  });
+  await writeConnection(store, connectionOf(run, exports));
   const { storageClass } = input.request;
   const plan = planDocument({ record, disks, readers, storageClass });
   await store.putIfAbsent(vaultKeys.plan(runId), encodeDocument(plan));

@@ -48,6 +48,7 @@ export const vaultKeys = {
   receipt: (run: RunId, { shard, part }: { shard: number; part: number }) =>
     `runs/${run}/receipts/${padded(shard)}-${padded(part)}.json`,
   results: (run: RunId) => `runs/${run}/results/`,
+  connections: () => 'connections/',
   /** Apart from the run's other objects, so that a lifecycle rule can expire connections after one day by prefix. */
   connection: (run: RunId) => `connections/${run}.json`,
 } as const;

@@ -49,6 +49,7 @@ export interface Census {
 export async function takeCensus(ports: CensusPorts): Promise<Census> {
   const census = new CensusTaker(ports);
   await census.readRuns();
+  await census.readConnections();
   await census.readLeases();
   return census;
 }
@@ -91,7 +92,20 @@ class CensusTaker implements Census {
     } else this.dead.push({ record, why });
   }
 
-  /** A lease leads to runs that died before their first record was written. */
+  /** Of runs that died after they had logged in and before their first record was written. */
+  async readConnections(): Promise<void> {
+    const { store } = this.#ports;
+    for await (const object of store.list(vaultKeys.connections())) {
+      const [, name] = /^connections\/([0-9a-f]{16})\.json$/.exec(object.key) ?? [];
+      if (name === undefined || this.records.has(parseRunId(name))) continue;
+      await this.#sparing(object.key, parseRunId(name), async () => {
+        const connection = await readConnection(store, parseRunId(name));
+        if (connection === undefined || (await this.#mayAct(connection.execution, object))) return;
+        this.connections.push(connection);
+      });
+    }
+  }
+
   async readLeases(): Promise<void> {
     const { store } = this.#ports;
     for await (const object of store.list(vaultKeys.vms())) {
@@ -104,11 +118,7 @@ class CensusTaker implements Census {
   async #readLease(vm: VmId, object: ListedObject): Promise<void> {
     const holder = await readLeaseHolder(this.#ports.store, vm);
     if (holder === undefined || (await this.#mayAct(holder, object))) return;
-    const run = runIdOf(holder);
-    if (this.alive.has(run)) return;
-    this.leases.push({ vm, holder });
-    const connection = this.records.has(run) ? undefined : await readConnection(this.#ports.store, run);
-    if (connection !== undefined) this.connections.push(connection);
+    if (!this.alive.has(runIdOf(holder))) this.leases.push({ vm, holder });
   }
 
   async #mayAct(execution: string, object: ListedObject): Promise<boolean> {

@@ -8,16 +8,16 @@
 
 import { carryOut, proofOf } from '#lib/backup/clear-run.ts';
 import { baseSnapshot, type SnapshotFate } from '#lib/backup/clearing-plan.ts';
-import { readConnection } from '#lib/backup/connection-document.ts';
+import { type ConnectionDocument, readConnection } from '#lib/backup/connection-document.ts';
+import { findVdiRecord } from '#lib/backup/disk-snapshots.ts';
 import { openHostSession, type PoolSettings } from '#lib/backup/host-access.ts';
 import { dropLease } from '#lib/backup/lease.ts';
 import { type Remark, readRunRecord, saveRunRecord } from '#lib/backup/run-record.ts';
 import { SnapshotRemoval } from '#lib/backup/snapshot-removal.ts';
 import { Failure } from '#lib/failure.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import type { Secret } from '#lib/secret.ts';
-import type { RunId } from '#lib/units.ts';
 import { resumeXapi } from '#lib/xapi/login.ts';
+import type { XapiSession } from '#lib/xapi/session.ts';
 import type { DeadRun, SweepPlan, SweepPorts } from './sweep-plan.ts';
 
 /** Unplugging takes the host up to five seconds each time; after a minute it will not do so by itself. */
@@ -38,8 +38,8 @@ export async function sweep(ports: SweepPorts, plan: SweepPlan): Promise<SweepRe
       report.add(removal);
     });
   }
-  for (const { run, session } of plan.connections) {
-    await report.noting(`connection of run ${run}`, () => endConnection(ports, { run, session }, report));
+  for (const connection of plan.connections) {
+    await report.noting(`connection of run ${connection.run}`, () => endConnection(ports, connection, report));
   }
   for (const upload of plan.uploads) {
     await report.noting(`upload of ${upload.key}`, async () => {
@@ -72,9 +72,7 @@ async function sweepRun(ports: SweepPorts, { record, fates, unfinished }: DeadRu
     return;
   }
   const connection = await readConnection(store, record.run);
-  if (connection !== undefined) {
-    await endConnection(ports, { run: record.run, pool: record.pool, session: connection.session }, report);
-  }
+  if (connection !== undefined) await endConnection(ports, connection, report);
   await saveRunRecord(store, { ...cleared, state: 'released' });
   await dropLease(store, { vm: record.vm, holder: record.execution });
 }
@@ -89,18 +87,24 @@ async function carryOutAll(
   for (let round = 1; ; round++) {
     removal.beginAgain();
     for (const fate of fates) {
-      const becameBase = fate.kind === 'destroy' && (await baseSnapshot(ports.store, fate.disk)) === fate.snapshot;
-      if (!becameBase) await carryOut(removal, fate, true);
+      if (fate.kind === 'destroy' && (await isNeeded(ports, session, fate))) continue;
+      await carryOut(removal, fate, true);
     }
     if (removal.busy.length === 0 || round === ROUNDS) return removal;
     await ports.clock.sleep(ROUND_PAUSE_MS, ports.signal);
   }
 }
 
+/** Whether the snapshot has become the base of a disk since the plan was made. A base without its disk is none. */
+async function isNeeded({ store }: SweepPorts, session: XapiSession, fate: SnapshotFate): Promise<boolean> {
+  if ((await baseSnapshot(store, fate.disk)) !== fate.snapshot) return false;
+  return (await findVdiRecord(session, fate.disk)) !== undefined;
+}
+
 /** Ends the session of a dead run with the reference that its connection object holds, then removes the object. */
 async function endConnection(
   ports: SweepPorts,
-  { run, pool, session }: { readonly run: RunId; readonly pool?: string; readonly session: Secret },
+  { run, pool, session }: ConnectionDocument,
   report: Report,
 ): Promise<void> {
   const { host } = ports.pools.named(pool);

@@ -38,25 +38,35 @@ const FAR_MS = 900_000;
 
 export interface SiteOptions extends SimulatorOptions {
   readonly bucket?: MemoryBucket;
+  readonly clock?: Clock;
 }
 
 export class LoneSite implements AsyncDisposable {
   readonly sim: Simulator;
-  readonly bucket: MemoryBucket;
   readonly folder: string;
+  readonly clock: Clock;
+  bucket: MemoryBucket;
   store: ObjectStore;
   #restored = 0;
 
-  private constructor(sim: Simulator, bucket: MemoryBucket, folder: string) {
+  private constructor(sim: Simulator, folder: string, { bucket, clock }: { bucket: MemoryBucket; clock: Clock }) {
     this.sim = sim;
-    this.bucket = bucket;
     this.folder = folder;
+    this.clock = clock;
+    this.bucket = bucket;
     this.store = bucket.store();
   }
 
-  static async start({ bucket = new MemoryBucket({ now: () => new Date() }), ...options }: SiteOptions = {}) {
+  static async start(settings: SiteOptions = {}) {
+    const { bucket = new MemoryBucket({ now: () => new Date() }), clock = hastyClock, ...options } = settings;
     const sim = await startSimulator({ timings: FAST_TIMINGS, ...options });
-    return new LoneSite(sim, bucket, await mkdtemp(join(tmpdir(), 'lone-site-')));
+    return new LoneSite(sim, await mkdtemp(join(tmpdir(), 'lone-site-')), { bucket, clock });
+  }
+
+  /** Goes on with another vault: a pool is dearer to start than a bucket in memory. */
+  useBucket(bucket: MemoryBucket): void {
+    this.bucket = bucket;
+    this.store = bucket.store();
   }
 
   get pool(): PoolSettings {
@@ -75,7 +85,7 @@ export class LoneSite implements AsyncDisposable {
       store: this.store,
       pools: { named: () => this.pool },
       executions: { isRunning: () => Promise.resolve(false) },
-      clock: hastyClock,
+      clock: this.clock,
       random: randomBytes,
       signal: new AbortController().signal,
       connect: connectNbd,
@@ -83,14 +93,14 @@ export class LoneSite implements AsyncDisposable {
     };
   }
 
-  request(vm: string, request: Partial<RunRequest['request']> = {}): RunRequest {
-    const execution = `arn:aws:states:local:0:execution:backup:${randomUUID()}`;
+  request(vm: string, request: Partial<RunRequest['request']> = {}, name: string = randomUUID()): RunRequest {
+    const execution = `arn:aws:states:local:0:execution:backup:${name}`;
     return { execution, started: new Date().toISOString(), request: { vm, ...request } };
   }
 
   /** The whole workflow; the host is released also when a step fails. */
-  async backUp(vm: string, request: Partial<RunRequest['request']> = {}) {
-    const input = this.request(vm, request);
+  async backUp(vm: string, request: Partial<RunRequest['request']> = {}, name?: string) {
+    const input = this.request(vm, request, name);
     try {
       const run = await this.prepare(input);
       await this.readShards(run);
