@@ -2,11 +2,14 @@
 
 import { Command } from 'commander';
 import { Failure } from '#lib/failure.ts';
+import { addAudit } from './audit.ts';
 import { addBackup } from './backup.ts';
 import { addList } from './list.ts';
+import { addPrune } from './prune.ts';
 import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
 import { UsageError } from './vault-options.ts';
+import { addVerify } from './verify.ts';
 
 const program = new Command('blockferry')
   .description('Serverless offsite backup for XenServer and XCP-ng')
@@ -27,6 +30,9 @@ addList(program);
 addRestore(program);
 addServe(program);
 addBackup(program);
+addPrune(program);
+addVerify(program);
+addAudit(program);
 
 try {
   await program.parseAsync();
