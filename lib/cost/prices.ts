@@ -105,6 +105,9 @@ export function together(...charges: readonly Charge[]): Charge {
   };
 }
 
-const figure = (count: number) => count.toLocaleString('en-US', { maximumFractionDigits: count < 100 ? 2 : 0 });
+/** Made once: a formatter takes longer to make than everything else that a charge needs. */
+const FINE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const figure = (count: number) => (count < 100 ? FINE : WHOLE).format(count);
 /** Never as 5e-6. */
 const plain = (dollars: number) => dollars.toFixed(10).replace(/0+$/, '').replace(/\.$/, '');

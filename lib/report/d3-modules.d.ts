@@ -7,15 +7,10 @@ declare module 'd3-scale' {
     range(values: readonly number[]): this;
     ticks(count?: number): Domain[];
   }
-  export interface LinearScale extends Scale<number> {
-    nice(count?: number): this;
-    domain(values: readonly number[]): this;
-    domain(): number[];
-  }
-  export interface TimeScale extends Scale<Date> {
+  interface TimeScale extends Scale<Date> {
     tickFormat(): (time: Date) => string;
   }
-  export function scaleLinear(): LinearScale;
+  export function scaleLinear(): Scale<number>;
   export function scaleUtc(): TimeScale;
 }
 

@@ -1,0 +1,142 @@
+/** The facts of the report: every VM against its objective, what it stores and costs, and the fleet day by day. */
+
+import { storageMonth } from '#lib/cost/storage-class.ts';
+import { decideRetention, type RetentionPolicy } from '#lib/retention/policy.ts';
+import type { Bytes } from '#lib/units.ts';
+import { anomalyHints, median } from './anomalies.ts';
+import type { PointFacts, Pricing, VmHistory } from './history.ts';
+
+export interface Verified {
+  readonly level: number;
+  readonly time: Date;
+}
+
+export interface VmReport extends VmHistory {
+  readonly status: 'late' | 'in time';
+  readonly newest: PointFacts;
+  /** The newest point's time and the median interval of the last fortnight's; absent with a single point. */
+  readonly nextExpected?: Date;
+  readonly storedBytes: Bytes;
+  /** Paid for the runs of the last 30 days, and for keeping what is stored for a month, in dollars. */
+  readonly runsDollars: number;
+  readonly storageDollars: number;
+  /** The same a month on, when as much is added as in the last 30 days and nothing is let go. */
+  readonly forecastDollars: number;
+  readonly hints: readonly string[];
+  /** The oldest of the newest verifications of its disks; absent when a disk was never verified after its commit. */
+  readonly verified?: Verified;
+  readonly retention?: { readonly points: number; readonly storedBytes: Bytes };
+}
+
+export interface FleetReport {
+  readonly made: Date;
+  readonly vault: string;
+  readonly objectiveMs: number;
+  /** Late ones first, then those that cost most. */
+  readonly vms: readonly VmReport[];
+  /** Oldest first; days without a run are left out. */
+  readonly days: readonly FleetDay[];
+}
+
+export interface FleetDay {
+  readonly day: Date;
+  readonly points: number;
+  readonly fulls: number;
+  readonly changedBytes: Bytes;
+  readonly storedBytes: Bytes;
+}
+
+export interface ReportSettings extends Pricing {
+  readonly now: Date;
+  readonly vault: string;
+  /** How old the newest point of a VM may be. */
+  readonly objectiveMs: number;
+  readonly retention?: RetentionPolicy;
+}
+
+const DAY_MS = 86_400_000;
+const MONTH_DAYS = 30;
+const INTERVALS = 14;
+
+/** Takes one VM after another, so that nobody has to hold the points of all. */
+export class FleetBuilder {
+  readonly #settings: ReportSettings;
+  readonly #vms: VmReport[] = [];
+  readonly #days = new Map<number, FleetDay>();
+
+  constructor(settings: ReportSettings) {
+    this.#settings = settings;
+  }
+
+  add(history: VmHistory, verified?: Verified): void {
+    const newest = history.points.at(-1);
+    if (newest === undefined) return;
+    for (const point of history.points) this.#count(point);
+    this.#vms.push(vmReport({ ...history, newest, ...(verified && { verified }) }, this.#settings));
+  }
+
+  finish(): FleetReport {
+    const { now: made, vault, objectiveMs } = this.#settings;
+    const monthly = ({ runsDollars, storageDollars }: VmReport) => runsDollars + storageDollars;
+    const isLate = ({ status }: VmReport) => (status === 'late' ? 1 : 0);
+    return {
+      made,
+      vault,
+      objectiveMs,
+      vms: this.#vms.toSorted((a, b) => isLate(b) - isLate(a) || monthly(b) - monthly(a)),
+      days: [...this.#days.values()].toSorted((a, b) => a.day.getTime() - b.day.getTime()),
+    };
+  }
+
+  #count({ time, kind, changedBytes, storedBytes }: PointFacts): void {
+    const dayMs = Math.floor(time.getTime() / DAY_MS) * DAY_MS;
+    const before = this.#days.get(dayMs);
+    this.#days.set(dayMs, {
+      day: new Date(dayMs),
+      points: (before?.points ?? 0) + 1,
+      fulls: (before?.fulls ?? 0) + (kind === 'full' ? 1 : 0),
+      changedBytes: (before?.changedBytes ?? 0) + changedBytes,
+      storedBytes: (before?.storedBytes ?? 0) + storedBytes,
+    });
+  }
+}
+
+type Known = VmHistory & { readonly newest: PointFacts; readonly verified?: Verified };
+
+function vmReport(history: Known, settings: ReportSettings): VmReport {
+  const { points, newest } = history;
+  const { now, prices, storageClass, retention } = settings;
+  const month = points.filter(({ time }) => now.getTime() - time.getTime() < MONTH_DAYS * DAY_MS);
+  const storedBytes = sumOf(points, ({ storedBytes: bytes }) => bytes);
+  const keeping = (bytes: Bytes) => storageMonth(prices, storageClass, { bytes }).dollars;
+  const runsDollars = sumOf(month, ({ runDollars }) => runDollars);
+  const added = sumOf(month, ({ storedBytes: bytes }) => bytes);
+  const next = nextExpected(points);
+  return {
+    ...history,
+    status: now.getTime() - newest.time.getTime() > settings.objectiveMs ? 'late' : 'in time',
+    ...(next && { nextExpected: next }),
+    storedBytes,
+    runsDollars,
+    storageDollars: keeping(storedBytes),
+    forecastDollars: runsDollars + keeping(storedBytes + added),
+    hints: anomalyHints(points),
+    ...(retention && { retention: letGo(points, retention, now) }),
+  };
+}
+
+function nextExpected(points: readonly PointFacts[]): Date | undefined {
+  const times = points.slice(-INTERVALS - 1).map(({ time }) => time.getTime());
+  const newest = times.at(-1);
+  if (newest === undefined || times.length < 2) return undefined;
+  return new Date(newest + median(times.slice(1).map((time, index) => time - (times[index] ?? time))));
+}
+
+function letGo(points: readonly PointFacts[], policy: RetentionPolicy, now: Date) {
+  const going = decideRetention(points, policy, now).filter(({ keep }) => !keep);
+  return { points: going.length, storedBytes: sumOf(going, ({ point }) => point.storedBytes) };
+}
+
+function sumOf<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  return items.reduce((sum, item) => sum + of(item), 0);
+}

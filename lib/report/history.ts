@@ -1,0 +1,83 @@
+/** What the report keeps of each restore point: a vault of 200,000 points is read one VM at a time. */
+
+import type { PriceList } from '#lib/cost/prices.ts';
+import { paidOnce, runCost, usageOf } from '#lib/cost/run-cost.ts';
+import type { VmPoint } from '#lib/format/point.ts';
+import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
+import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
+import { type Bytes, type DiskId, GRAIN_BYTES, parseVmId, type VmId } from '#lib/units.ts';
+
+export interface PointFacts {
+  readonly name: string;
+  readonly time: Date;
+  readonly kind: 'full' | 'incremental';
+  /** Why disks were read in full, each cause once. */
+  readonly causes: readonly string[];
+  /** What the host reported as changed, or a full had to read. */
+  readonly changedBytes: Bytes;
+  /** Content that was neither zero nor the same as before, and the bytes it took in the vault. */
+  readonly newBytes: Bytes;
+  readonly storedBytes: Bytes;
+  readonly unchangedBytes: Bytes;
+  /** Paid once for the run, in dollars. */
+  readonly runDollars: number;
+}
+
+export interface VmHistory {
+  readonly vm: VmId;
+  readonly name: string;
+  readonly pool: string;
+  /** Of the newest point. */
+  readonly disks: readonly { readonly disk: DiskId; readonly name: string; readonly diskBytes: Bytes }[];
+  /** Oldest first, at least one. */
+  readonly points: readonly PointFacts[];
+}
+
+export interface Pricing {
+  readonly prices: PriceList;
+  readonly storageClass: StorageClass;
+}
+
+const VM_KEY = /^vms\/([0-9a-f-]{36})\/points\//;
+
+/** Every VM that has a point, in order of its id. */
+export async function* readHistories(store: ObjectStore, pricing: Pricing): AsyncGenerator<VmHistory> {
+  const vms = new Set<string>();
+  for await (const { key } of store.list('vms/')) {
+    const vm = VM_KEY.exec(key)?.[1];
+    if (vm !== undefined) vms.add(vm);
+  }
+  for (const vm of vms) {
+    const history = historyOf(await listPoints(store, parseVmId(vm)), pricing);
+    if (history !== undefined) yield history;
+  }
+}
+
+function historyOf(points: readonly NamedPoint[], pricing: Pricing): VmHistory | undefined {
+  const newest = points.at(-1)?.point;
+  if (newest === undefined) return undefined;
+  return {
+    vm: newest.vm,
+    name: newest.vmName,
+    pool: newest.pool,
+    disks: newest.disks.map(({ disk, name, diskBytes }) => ({ disk, name, diskBytes })),
+    points: points.map(({ name, point }) => factsOf(name, point, pricing)),
+  };
+}
+
+function factsOf(name: string, point: VmPoint, { prices, storageClass }: Pricing): PointFacts {
+  const sum = (of: (disk: VmPoint['disks'][number]) => number) =>
+    point.disks.reduce((total, disk) => total + of(disk), 0);
+  const fulls = point.disks.filter(({ kind }) => kind === 'full');
+  return {
+    name,
+    time: point.time,
+    kind: fulls.length > 0 ? 'full' : 'incremental',
+    causes: [...new Set(fulls.map(({ full }) => full?.because ?? 'unknown'))],
+    changedBytes: sum(({ plannedBytes }) => plannedBytes),
+    newBytes: sum(({ dataGrains }) => dataGrains * GRAIN_BYTES),
+    storedBytes: sum(({ storedBytes }) => storedBytes),
+    unchangedBytes: sum(({ unchangedGrains }) => unchangedGrains * GRAIN_BYTES),
+    runDollars: paidOnce(runCost(prices, usageOf(point), storageClass)),
+  };
+}

@@ -1,0 +1,51 @@
+/** A VM's row in the table of the fleet, with the table behind its strip of points. */
+
+import { ageText, bytesText, countText, dollarsText, timeText } from './figures.ts';
+import type { VmReport } from './fleet.ts';
+import type { PointFacts } from './history.ts';
+import { html, type Markup } from './markup.ts';
+import { pointStrip } from './plots.ts';
+
+/** Points listed for each VM beside all fulls: a week of days. 500 VMs times a line of 150 bytes each stay small. */
+const NEWEST_LISTED = 7;
+const FULLS_LISTED = 12;
+
+interface RowSetting {
+  readonly now: Date;
+  readonly span: { readonly from: Date; readonly to: Date };
+}
+
+export function vmRow(vm: VmReport, { now, span }: RowSetting): Markup {
+  const { newest, nextExpected, verified } = vm;
+  const age = ageText(now.getTime() - newest.time.getTime());
+  return html`<tr><th scope="row" data-name="VM">${vm.name}</th>
+<td data-name="State"><span class="${vm.status === 'late' ? 'late' : 'good'}">${vm.status}</span></td>
+<td data-name="Last good point">${timeText(newest.time)} (${age})</td>
+<td data-name="Next expected">${nextExpected === undefined ? 'unknown' : timeText(nextExpected)}</td>
+<td data-name="Verified">${verified === undefined ? 'at commit' : `level ${verified.level}, ${ageText(now.getTime() - verified.time.getTime())} ago`}</td>
+<td class="number" data-name="Changed last">${bytesText(newest.changedBytes)}</td>
+<td class="number" data-name="Stored">${bytesText(vm.storedBytes)}</td>
+<td class="number" data-name="A month">${dollarsText(vm.runsDollars + vm.storageDollars)}</td>
+<td class="number" data-name="Next month">${dollarsText(vm.forecastDollars)}</td>
+<td class="wide">${pointStrip(vm.points, span)}${vm.hints.map((hint) => html`<p class="hint">${hint}</p>`)}${retentionLine(vm)}
+<details><summary>${countText(vm.points.length, 'point')} of ${countText(vm.disks.length, 'disk')}</summary>${pointTable(vm.points)}</details></td></tr>
+`;
+}
+
+function retentionLine({ retention }: VmReport): Markup {
+  if (retention === undefined || retention.points === 0) return html``;
+  return html`<p class="soft">Retention lets ${countText(retention.points, 'point')} go, which stored ${bytesText(retention.storedBytes)}; what later points still use of it stays.</p>`;
+}
+
+function pointTable(points: readonly PointFacts[]): Markup {
+  const fulls = points.filter(({ kind }) => kind === 'full').slice(-FULLS_LISTED);
+  const listed = points.filter((point, index) => index >= points.length - NEWEST_LISTED || fulls.includes(point));
+  const rows = listed
+    .toReversed()
+    .map(
+      (point) =>
+        html`<tr><th scope="row">${timeText(point.time)}</th><td>${point.kind}${point.kind === 'full' ? `: ${point.causes.join(', ')}` : ''}</td><td class="number">${bytesText(point.changedBytes)}</td><td class="number">${bytesText(point.storedBytes)}</td><td class="number">${dollarsText(point.runDollars)}</td></tr>`,
+    );
+  const left = points.length - listed.length;
+  return html`<table><thead><tr><th scope="col">Point</th><th scope="col">Kind</th><th scope="col" class="number">Changed</th><th scope="col" class="number">Stored</th><th scope="col" class="number">Run</th></tr></thead><tbody>${rows}</tbody></table>${left > 0 ? html`<p class="soft">${countText(left, 'older increment')} not listed.</p>` : html``}`;
+}
