@@ -27,7 +27,7 @@ export class RunProgress {
   readonly onEvent = (event: HistoryEvent): void => {
     if (event.type === 'TaskStateEntered' && event.name !== undefined) this.#entered(event.name);
     if (event.type === 'TaskStateExited') this.#exited(event);
-    if (event.type === 'TaskFailed') this.#say(`  ${event.error}: trying again or giving up as the workflow says`);
+    if (event.type === 'TaskFailed') this.#say(`  the step failed with ${event.error}`);
   };
 
   #entered(name: string): void {
