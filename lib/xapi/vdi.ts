@@ -160,3 +160,7 @@ export async function setVdiOtherConfig(
   await session.change('VDI.remove_from_other_config', [vdi, entry.key], nothing);
   await session.change('VDI.add_to_other_config', [vdi, entry.key, entry.value], nothing);
 }
+
+export function setVdiNameLabel(session: XapiCaller, vdi: VdiRef, nameLabel: string): Promise<void> {
+  return session.change('VDI.set_name_label', [vdi, nameLabel], nothing);
+}
