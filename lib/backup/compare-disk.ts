@@ -1,11 +1,12 @@
 /** Finds out which grains of a disk have to be read: those that changed since the base, or all with the reason why. */
 
-import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
+import { GrainBitmap, type GrainRun } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import { grainsCovering, indexAfter } from '#lib/units.ts';
+import { type Bytes, GRAIN_BYTES, grainsCovering, indexAfter } from '#lib/units.ts';
 import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
+import { readAllocatedArea } from '#lib/xapi/allocated-area.ts';
 import { changedBlocks, startListChangedBlocks } from '#lib/xapi/cbt.ts';
-import { HostInternalError, HostRefusal } from '#lib/xapi/failures.ts';
+import { HostInternalError, HostRefusal, HostUnreachable, UnexpectedReply } from '#lib/xapi/failures.ts';
 import { findVdi } from '#lib/xapi/vdi.ts';
 import type { DiskContext } from './disk-context.ts';
 import { findVdiRecord } from './disk-snapshots.ts';
@@ -107,18 +108,36 @@ async function planChanged(context: DiskContext, job: Comparison & { readonly bi
   return planFull(context, { ...job, full });
 }
 
+/**
+ * Reads what was ever written: the point's manifest takes every grain that is not planned for zeros. A host that cannot
+ * say it costs time, not correctness, so that then everything is read, with the reason in the run's record.
+ */
 async function planFull(context: DiskContext, job: Comparison & { readonly full: Because }): Promise<DiskProgress> {
-  const planned = new GrainBitmap(grainsCovering(job.progress.diskBytes));
-  planned.addRun({ first: 0, end: indexAfter(planned.grains) });
-  return plan(context, { ...job, planned });
+  const { snapshot, diskBytes } = job.progress;
+  const planned = new GrainBitmap(grainsCovering(diskBytes));
+  const { session, hosts, signal } = context;
+  try {
+    const table = await readAllocatedArea(session, { vdi: snapshot, hosts, signal });
+    if (table.diskBytes !== diskBytes) throw new UnexpectedReply(`The export has ${table.diskBytes} bytes.`);
+    for (const { start, end } of table.allocated) planned.addRun(grainsOf(start, end));
+    return await plan(context, { ...job, planned });
+  } catch (failure) {
+    if (!(failure instanceof HostUnreachable || failure instanceof UnexpectedReply)) throw failure;
+    planned.addRun({ first: 0, end: indexAfter(planned.grains) });
+    return plan(context, { ...job, planned, readsAllBecause: failure.message });
+  }
+}
+
+function grainsOf(start: Bytes, end: Bytes): GrainRun {
+  return { first: Math.floor(start / GRAIN_BYTES), end: indexAfter(grainsCovering(end)) };
 }
 
 async function plan(
   { store, run }: DiskContext,
-  job: Comparison & { readonly planned: GrainBitmap; readonly full?: Because },
+  job: Comparison & { readonly planned: GrainBitmap; readonly full?: Because; readonly readsAllBecause?: string },
 ): Promise<DiskProgress> {
   await store.put(vaultKeys.bitmap(run, job.disk.disk), job.planned.toBytes());
-  const { progress, planned, full } = job;
+  const { progress, planned, full, readsAllBecause } = job;
   const { snapshot, snapshotTime, diskBytes, strays } = progress;
   return {
     step: 'compared',
@@ -129,5 +148,6 @@ async function plan(
     ...(strays === undefined ? {} : { strays }),
     plannedGrains: planned.count(),
     ...(full === undefined ? {} : { full }),
+    ...(readsAllBecause === undefined ? {} : { readsAllBecause }),
   };
 }

@@ -55,7 +55,13 @@ const diskProgress = z.discriminatedUnion('step', [
   z.object({ step: z.literal('snapshotting'), task: taskRef, ...asking }),
   z.object({ step: z.literal('snapshotted'), ...snapshotFacts }),
   z.object({ step: z.literal('comparing'), ...snapshotFacts, task: taskRef }),
-  z.object({ step: z.literal('compared'), ...snapshotFacts, plannedGrains: countField, full: z.optional(fullBecause) }),
+  z.object({
+    step: z.literal('compared'),
+    ...snapshotFacts,
+    plannedGrains: countField,
+    full: z.optional(fullBecause),
+    readsAllBecause: z.optional(z.string()),
+  }),
 ]);
 
 const remark = z.object({ what: z.string(), why: z.string() });

@@ -16,6 +16,7 @@ import { readHead } from '#lib/vault/ledger.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { openOrCreateVault } from '#lib/vault/vault-document.ts';
 import { DiskUnsupported } from '#lib/xapi/failures.ts';
+import type { XapiHost } from '#lib/xapi/pinned-agent.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import { advanceDisk } from './advance-disk.ts';
 import { type ConnectionDocument, readConnection, writeConnection } from './connection-document.ts';
@@ -82,7 +83,7 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
   await using session = await openHostSession(pool, stored?.session, ports);
   await keepSession(store, { input, pool, session, stored });
   const begun = (await readRunRecord(store, runId)) ?? (await beginRun(ports, { input, pool, session, runId }));
-  const record = await new Preparation(ports, { session, vault, record: begun }).advance();
+  const record = await new Preparation(ports, { pool, session, vault, record: begun }).advance();
   const compared = record.disks.filter(isCompared);
   if (compared.length < record.disks.length) {
     // A session that was lost meanwhile has a successor, which the next call has to know.
@@ -160,12 +161,14 @@ class Preparation {
   readonly #ports: SnapshotPorts;
   readonly #session: XapiSession;
   readonly #vault: string;
+  readonly #hosts: readonly XapiHost[];
   /** States that an earlier call left behind. */
   readonly #resumed: ReadonlySet<DiskProgress>;
   #record: RunRecord;
 
-  constructor(ports: SnapshotPorts, run: { session: XapiSession; vault: string; record: RunRecord }) {
+  constructor(ports: SnapshotPorts, run: Omit<RunContext, 'input'> & { vault: string; record: RunRecord }) {
     this.#ports = ports;
+    this.#hosts = [run.pool.host, ...run.pool.redirects];
     this.#session = run.session;
     this.#vault = run.vault;
     this.#record = run.record;
@@ -186,7 +189,7 @@ class Preparation {
   }
 
   async #step(disk: RunDisk): Promise<boolean> {
-    const { store, clock } = this.#ports;
+    const { store, clock, signal } = this.#ports;
     if (isCompared(disk)) return false;
     const base = disk.base === undefined ? undefined : await ManifestReader.open(store, disk.base.manifest);
     const context = {
@@ -195,6 +198,8 @@ class Preparation {
       vault: this.#vault,
       run: this.#record.run,
       now: () => clock.now(),
+      signal,
+      hosts: this.#hosts,
     };
     const resumed = this.#resumed.has(disk.progress);
     const next = await this.#advanceOrSkip({ ...context, base, resumed }, disk);
