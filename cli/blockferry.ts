@@ -2,12 +2,15 @@
 
 import { Command } from 'commander';
 import { Failure } from '#lib/failure.ts';
+import { DamagedContent } from '#lib/restore/restore-disk.ts';
 import { addAudit } from './audit.ts';
 import { addBackup } from './backup.ts';
 import { addList } from './list.ts';
 import { addPrune } from './prune.ts';
+import { addReport } from './report.ts';
 import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
+import { addShow } from './show.ts';
 import { UsageError } from './vault-options.ts';
 import { addVerify } from './verify.ts';
 
@@ -27,17 +30,25 @@ Credentials are those of the AWS tools: environment, profile, or role.
 `,
   );
 addList(program);
+addShow(program);
 addRestore(program);
 addServe(program);
 addBackup(program);
 addPrune(program);
 addVerify(program);
 addAudit(program);
+addReport(program);
 
 try {
   await program.parseAsync();
 } catch (failure) {
   if (!(failure instanceof Failure)) throw failure;
   process.stderr.write(`blockferry: ${failure.name}: ${failure.message}\n`);
-  process.exitCode = failure instanceof UsageError ? 2 : 1;
+  process.exitCode = exitCodeOf(failure);
+}
+
+/** Scripts tell damage of the vault from everything that another try may mend. */
+function exitCodeOf(failure: Failure): number {
+  if (failure instanceof UsageError) return 2;
+  return failure instanceof DamagedContent ? 3 : 1;
 }
