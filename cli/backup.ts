@@ -1,14 +1,13 @@
 /** blockferry backup --local: one backup run on this machine, through the workflow that would run on AWS. */
 
-import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
-import { Secret } from '#lib/secret.ts';
 import { ambientCredentials } from '#lib/store/s3-credentials.ts';
 import { LocalInstallation } from '#local/installation.ts';
 import type { Execution } from '#local/states/execution.ts';
 import { formatBytes } from './console-text.ts';
+import { readPassword } from './password.ts';
 import { RunProgress } from './run-progress.ts';
 import { addVaultOptions, parseVaultUrl, UsageError, type VaultOptions } from './vault-options.ts';
 
@@ -94,22 +93,6 @@ async function backUp(vm: string, options: BackupOptions): Promise<void> {
       ? `${JSON.stringify(point)}\n`
       : `restore point ${point.point} (${point.outcome}), ${formatBytes(point.storedBytes)} stored\n`,
   );
-}
-
-async function readPassword(file: string | undefined): Promise<Secret> {
-  const text = file === undefined ? process.env['BLOCKFERRY_PASSWORD'] : await firstLine(file);
-  if (text === undefined || text === '') {
-    throw new UsageError('no password was given; use --password-file, or set BLOCKFERRY_PASSWORD');
-  }
-  return new Secret(text);
-}
-
-async function firstLine(file: string): Promise<string | undefined> {
-  try {
-    return (await readFile(file, 'utf8')).split('\n')[0];
-  } catch (cause) {
-    throw new UsageError(`the password file ${file} cannot be read`, { cause });
-  }
 }
 
 const committed = z.object({ outcome: z.string(), point: z.string(), storedBytes: z.number() });

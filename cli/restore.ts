@@ -7,10 +7,12 @@ import { isBlockDevice, restoreBlockDevice, restoreRawFile, restoreVhdFile } fro
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { formatBytes, formatDuration } from './console-text.ts';
 import { progressLine } from './restore-progress.ts';
+import { type HostOptions, restoreToNewDisk } from './restore-to-new-disk.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
-interface RestoreOptions extends VaultOptions {
-  readonly to: string;
+interface RestoreOptions extends VaultOptions, HostOptions {
+  readonly to?: string;
+  readonly toHost?: string;
   readonly format?: 'raw' | 'vhd';
   readonly vm?: string;
   readonly disk?: string;
@@ -23,14 +25,24 @@ interface RestoreOptions extends VaultOptions {
 export function addRestore(program: Command): void {
   addVaultOptions(program.command('restore'))
     .argument('<point>', 'name of the restore point, a unique beginning of it, or "latest"')
-    .description('restore a disk of a restore point into a file or a block device')
-    .requiredOption('--to <path>', 'the file to make, which must not exist yet, or a block device')
+    .description('restore a disk of a restore point into a file, a block device, or a new disk of a host')
+    .option('--to <path>', 'the file to make, which must not exist yet, or a block device')
     .addOption(new Option('--format <format>', 'of the file; raw is sparse').choices(['raw', 'vhd']).default('raw'))
     .option('--vm <uuid or name>', 'the VM, where the point alone does not say')
     .option('--disk <uuid, position or name>', 'the disk, where the VM has several')
     .option('--keep-going', 'after damage, restore all that is intact into <path>.partial')
     .option('--read-back', 'read the finished file again and compare it with the digests of the vault')
     .option('--target-is-zero', 'the block device reads as zeros, so that holes need not be written')
+    .option('--to-host <url>', 'the pool coordinator, as https://address: makes a new disk there')
+    .option('--sr <uuid>', 'with --to-host: the storage repository of the new disk')
+    .option('--name <label>', 'with --to-host: name of the new disk')
+    .addOption(
+      new Option('--fingerprint <sha256>', "with --to-host: SHA-256 fingerprint of the host's certificate").env(
+        'BLOCKFERRY_FINGERPRINT',
+      ),
+    )
+    .addOption(new Option('--username <name>', 'with --to-host').env('BLOCKFERRY_USERNAME').default('root'))
+    .option('--password-file <file>', 'with --to-host: its first line; otherwise BLOCKFERRY_PASSWORD is used')
     .option('--json', 'the result as one JSON object')
     .addHelpText(
       'after',
@@ -39,8 +51,10 @@ Until it is whole the file is called <path>.partial. After an interruption the s
 from there; what was written is compared with the vault's digests, not trusted.
 Exit codes: 0 restored, 1 failed, 2 usage, 3 the vault is damaged (the message names the byte ranges).
 
-Example:
+Examples:
   blockferry restore latest --vm web-1 --disk 0 --to web-1.raw --vault s3://my-vault
+  blockferry restore latest --vm web-1 --disk 0 --to-host https://192.0.2.10 --fingerprint 00:11:22:... \\
+    --password-file host.password --sr 8a9c3c56-... --vault s3://my-vault
 `,
     )
     .action(restore);
@@ -55,27 +69,37 @@ async function restore(name: string, options: RestoreOptions): Promise<void> {
   const result = await restoreTo(content, options, startedMs);
   const tookMs = Date.now() - startedMs;
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ point: point.name, disk, to: options.to, ...result, tookMs })}\n`);
+    process.stdout.write(`${JSON.stringify({ point: point.name, disk, ...result, tookMs })}\n`);
     return;
   }
   const kept = result.doneBytes - result.writtenBytes;
   process.stdout.write(
-    `restored disk ${disk} of ${point.name} to ${options.to}: ${formatBytes(result.diskBytes)}, ` +
+    `restored disk ${disk} of ${point.name} to ${result.to}: ${formatBytes(result.diskBytes)}, ` +
       `${formatBytes(result.doneBytes)} of it data, in ${formatDuration(tookMs)}` +
       `${kept > 0 ? `; ${formatBytes(kept)} were there from an earlier attempt` : ''}\n`,
   );
 }
 
-async function restoreTo(content: DiskContent, options: RestoreOptions, startedMs: number): Promise<RestoreProgress> {
+async function restoreTo(
+  content: DiskContent,
+  options: RestoreOptions,
+  startedMs: number,
+): Promise<RestoreProgress & { readonly to: string }> {
   const shared: DiskOptions = {
     onDamage: options.keepGoing ? 'go-on' : 'stop',
     ...(options.json || !process.stderr.isTTY ? {} : { onProgress: progressLine(startedMs) }),
   };
-  if (await isBlockDevice(options.to)) {
+  const { to, toHost } = options;
+  if (toHost !== undefined && to === undefined) {
+    const restored = await restoreToNewDisk(content, { ...options, toHost }, shared);
+    return { ...restored, to: `disk ${restored.vdi} of ${toHost}` };
+  }
+  if (to === undefined || toHost !== undefined) throw new UsageError('say where to: either --to or --to-host');
+  if (await isBlockDevice(to)) {
     if (options.format === 'vhd') throw new UsageError('a block device takes --format raw only');
     const before = options.targetIsZero ? 'zeros' : 'unknown';
-    return restoreBlockDevice(content, { path: options.to, before }, shared);
+    return { ...(await restoreBlockDevice(content, { path: to, before }, shared)), to };
   }
   const toFile = options.format === 'vhd' ? restoreVhdFile : restoreRawFile;
-  return toFile(content, options.to, { ...shared, readBack: options.readBack ?? false });
+  return { ...(await toFile(content, to, { ...shared, readBack: options.readBack ?? false })), to };
 }
