@@ -13,6 +13,11 @@ export class VarintWriter {
     this.#bytes = Buffer.allocUnsafe(initialBytes);
   }
 
+  /** Forgets what was written and keeps the memory. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   unsigned(value: number): void {
     if (this.#length + MAX_BYTES > this.#bytes.length) {
       const larger = Buffer.allocUnsafe(this.#bytes.length * 2);
