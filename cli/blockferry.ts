@@ -5,6 +5,8 @@ import { Failure } from '#lib/failure.ts';
 import { DamagedContent } from '#lib/restore/restore-disk.ts';
 import { addAudit } from './audit.ts';
 import { addBackup } from './backup.ts';
+import { addEstimate } from './estimate.ts';
+import { addFiles } from './files.ts';
 import { addList } from './list.ts';
 import { addPrune } from './prune.ts';
 import { addReport } from './report.ts';
@@ -33,11 +35,13 @@ addList(program);
 addShow(program);
 addRestore(program);
 addServe(program);
+addFiles(program);
 addBackup(program);
 addPrune(program);
 addVerify(program);
 addAudit(program);
 addReport(program);
+addEstimate(program);
 
 try {
   await program.parseAsync();

@@ -95,7 +95,7 @@ export interface Charge {
 /** `count` units of a price. */
 export function charge({ prices }: PriceList, name: PriceName, count: number): Charge {
   const { dollars, per } = prices[name];
-  return { dollars: dollars * count, arithmetic: `${figure(count)} ${per}s x $${plain(dollars)}` };
+  return { dollars: dollars * count, arithmetic: `${figure(count)} ${per} x $${plain(dollars)}` };
 }
 
 export function together(...charges: readonly Charge[]): Charge {

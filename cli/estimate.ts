@@ -1,0 +1,172 @@
+/** blockferry estimate: what backups will cost, before there are any or from those that are there. */
+
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { judgeBudget } from '#lib/cost/budget.ts';
+import { compareRun, type Difference } from '#lib/cost/difference.ts';
+import { estimateMonth, estimateRestore, estimateRun, type MonthEstimate, type Setup } from '#lib/cost/estimate.ts';
+import { type PriceList, PricesInvalid, parsePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
+import { readersFor } from '#lib/cost/readers.ts';
+import { recommend } from '#lib/cost/recommendation.ts';
+import { runCost, usageOf } from '#lib/cost/run-cost.ts';
+import { type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf, workOf } from '#lib/cost/workload.ts';
+import { Failure } from '#lib/failure.ts';
+import type { VmPoint } from '#lib/format/point.ts';
+import { listPoints } from '#lib/restore/points.ts';
+import { GIB, MIB } from '#lib/units.ts';
+import { STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
+import { estimateText } from './estimate-text.ts';
+import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
+
+/** The estimate passes the budget, and the budget says stop. */
+export class BudgetPassed extends Failure {
+  static override readonly failureName = 'BudgetPassed';
+}
+
+interface EstimateOptions extends VaultOptions {
+  readonly vm?: string;
+  readonly allocated?: number;
+  readonly change?: number;
+  readonly runs: number;
+  readonly keep: number;
+  readonly readers?: number;
+  readonly memory: number;
+  readonly part: number;
+  readonly class: Setup['storageClass'];
+  readonly linkRate: number;
+  readonly link: Setup['link'];
+  readonly endpoints: number;
+  readonly zones: number;
+  readonly budget?: number;
+  readonly budgetStop?: boolean;
+  readonly prices?: string;
+  readonly json?: boolean;
+}
+
+const LINKS: readonly Setup['link'][] = ['none', 'vpn', 'transit-gateway', 'nat', 'direct-connect'];
+/** Days of a month, for points kept and runs made. */
+const MONTH_DAYS = 30;
+const MEGABIT_BYTES = 125_000;
+
+export function addEstimate(program: Command): void {
+  addVaultOptions(program.command('estimate'))
+    .description('what backups of a VM cost for each run and each month, with the arithmetic')
+    .option('--vm <uuid or name>', 'a VM that has points in the vault: its own changed blocks are used')
+    .option('--allocated <GiB>', 'without points: what its disks have allocated', positive)
+    .option('--change <GiB>', 'what changes between two runs', positive)
+    .option('--runs <count>', 'runs a month', positive, MONTH_DAYS)
+    .option('--keep <count>', 'increments kept', positive, MONTH_DAYS)
+    .option('--readers <count>', 'parallel readers; left out: what the link needs', positive)
+    .option('--memory <MB>', 'memory of a reader', positive, 1024)
+    .option('--part <MiB>', 'size of the parts of an upload', positive, 32)
+    .addOption(new Option('--class <name>', 'storage class').choices([...STORAGE_CLASSES]).default('STANDARD'))
+    .option('--link-rate <Mbit/s>', 'what the way to the hosts carries', positive, 1000)
+    .addOption(new Option('--link <kind>', 'a link paid for by the backup alone').choices([...LINKS]).default('none'))
+    .option('--endpoints <count>', 'paid interface endpoints', positive, 0)
+    .option('--zones <count>', 'zones each endpoint is in', positive, 1)
+    .option('--budget <dollars>', 'what a month may cost', positive)
+    .option('--budget-stop', 'fail when the budget is passed, instead of warning')
+    .option('--prices <file>', 'prices written by blockferry prices refresh')
+    .option('--json', 'one JSON object')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  blockferry estimate --allocated 1024 --change 20 --link-rate 1250 --link vpn\n  blockferry estimate --vm web-1 --vault s3://my-vault --class GLACIER_IR\n',
+    )
+    .action(estimate);
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0) || text === '') throw new InvalidArgumentError('give a number that is not negative');
+  return value;
+}
+
+async function estimate(options: EstimateOptions): Promise<void> {
+  const prices = options.prices === undefined ? SHIPPED_PRICES : await pricesOf(options.prices);
+  const points = options.vm === undefined ? [] : await pointsOf(options, options.vm);
+  const sizes = sizesOf(options, points);
+  const setup = setupOf(options);
+  const load = workloadOf(sizes, { readers: setup.readers, runsPerMonth: options.runs, kept: options.keep });
+  const { storedRatio } = load;
+  const keptDays = Math.max(1, Math.round((options.keep * MONTH_DAYS) / Math.max(1, options.runs)));
+  const last = lastRun(prices, setup, points.at(-1));
+  const result = {
+    prices,
+    sizes,
+    setup,
+    runs: {
+      full: estimateRun(prices, setup, { ...load.full, storedRatio }),
+      increment: estimateRun(prices, setup, { ...load.increment, storedRatio }),
+    },
+    months: {
+      first: estimateMonth(prices, setup, { ...load, which: 'first' }),
+      steady: estimateMonth(prices, setup, { ...load, which: 'steady' }),
+    },
+    restore: estimateRestore(prices, setup, load.full.bytes * storedRatio),
+    advice: recommend(prices, setup, { ...load, keptDays }),
+    ...(last && { last }),
+  };
+  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : estimateText(result, new Date()));
+  keepBudget(options, result.months.steady);
+}
+
+async function pricesOf(file: string): Promise<PriceList> {
+  try {
+    return parsePrices(JSON.parse(await readFile(file, 'utf8')), file);
+  } catch (cause) {
+    if (cause instanceof PricesInvalid) throw cause;
+    throw new UsageError(`the prices in ${file} cannot be read; write them with blockferry prices refresh`, { cause });
+  }
+}
+
+async function pointsOf(options: EstimateOptions, vm: string): Promise<VmPoint[]> {
+  using vault = openVault(options);
+  const points = (await listPoints(vault.store)).map(({ point }) => point);
+  const own = points.filter((point) => point.vm === vm || point.vmName === vm);
+  if (own.length === 0) throw new UsageError(`the vault holds no point of ${vm}; give --allocated instead of --vm`);
+  return own;
+}
+
+/** What is said on the command line counts more than what was measured: that is what if. */
+function sizesOf({ allocated, change, vm }: EstimateOptions, points: readonly VmPoint[]): Sizes {
+  const measured = sizesOfPoints(points);
+  const sizes = allocated === undefined ? measured : sizesOfAllocated(allocated * GIB);
+  if (sizes === undefined) {
+    throw new UsageError(
+      vm === undefined
+        ? 'say what to estimate: --vm of the vault, or --allocated GiB'
+        : `${vm} has no increment yet that would tell its changes; give --allocated GiB`,
+    );
+  }
+  return change === undefined ? sizes : { ...sizes, incrementBytes: change * GIB };
+}
+
+function setupOf(options: EstimateOptions): Setup {
+  const linkMibPerSecond = (options.linkRate * MEGABIT_BYTES) / MIB;
+  return {
+    readers: options.readers ?? readersFor(linkMibPerSecond),
+    memoryMib: options.memory,
+    partBytes: options.part * MIB,
+    storageClass: options.class,
+    linkMibPerSecond,
+    link: options.link,
+    endpoints: options.endpoints,
+    zones: options.zones,
+  };
+}
+
+/** The newest run: what it would have been estimated at from its own work, and what it used. */
+function lastRun(prices: PriceList, setup: Setup, point: VmPoint | undefined): Difference | undefined {
+  if (point?.measured.requests === undefined) return undefined;
+  const bytes = point.disks.reduce((sum, { plannedBytes }) => sum + plannedBytes, 0);
+  const usage = usageOf(point);
+  const work = { ...workOf(bytes, setup.readers), storedRatio: usage.storedBytes / Math.max(1, bytes) };
+  return compareRun(estimateRun(prices, setup, work), runCost(prices, usage, setup.storageClass));
+}
+
+function keepBudget({ budget, budgetStop }: EstimateOptions, month: MonthEstimate): void {
+  if (budget === undefined) return;
+  const verdict = judgeBudget({ dollars: budget, whenPassed: budgetStop ? 'stop' : 'warn' }, month);
+  if (verdict.kind === 'stop') throw new BudgetPassed(verdict.sentence);
+  if (verdict.kind === 'warn') process.stderr.write(`blockferry: ${verdict.sentence}\n`);
+}
