@@ -11,19 +11,23 @@ import { readShard } from '#lib/workflow/read-shard.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
 import { snapshotDisks } from '#lib/workflow/snapshot-disks.ts';
 import { splitExtents } from '#lib/workflow/split-extents.ts';
+import { watchPoints } from '#lib/workflow/watch-points.ts';
 import { askAfterExecutions, readSecrets } from './host-access.ts';
 import type { Placement } from './network.ts';
 import { poolEntriesOf, type Settings } from './settings.ts';
 import { StepFunction } from './step-function.ts';
-import { type VaultPlace, vaultAccess, vaultStatements } from './vault-access.ts';
+import { listAllUnder, type VaultPlace, vaultAccess, vaultStatements } from './vault-access.ts';
 
 /** Buffers that pass through a reader die young but would be kept by a large young generation: 26 MiB less, measured. */
 const READER_NODE_OPTIONS = '--max-semi-space-size=1';
 
-export interface BackupFunctionsProps {
+interface VaultProps {
   readonly settings: Settings;
   readonly bucket: IBucket;
   readonly place: VaultPlace;
+}
+
+export interface BackupFunctionsProps extends VaultProps {
   readonly backupName: string;
   readonly placement: Placement;
 }
@@ -39,11 +43,7 @@ export interface BackupFunctions {
 
 export function backupFunctions(scope: Construct, props: BackupFunctionsProps): BackupFunctions {
   const { settings, place, placement: nearHost } = props;
-  const vault = {
-    VAULT_BUCKET: props.bucket.bucketName,
-    VAULT_PREFIX: settings.vault.prefix,
-    VAULT_OWNER: settings.vault.owner === 'any' ? 'any' : Aws.ACCOUNT_ID,
-  };
+  const vault = vaultEnvironmentOf(props);
   const pools = { POOLS: JSON.stringify(poolEntriesOf(settings.pools)) };
   const defaults = { STORAGE_CLASS: settings.vault.storageClass, READERS: String(settings.readers) };
   const access = (step: keyof typeof vaultAccess) => vaultStatements(place, vaultAccess[step]);
@@ -51,36 +51,42 @@ export function backupFunctions(scope: Construct, props: BackupFunctionsProps): 
 
   return {
     snapshotDisks: new StepFunction(scope, {
+      installation: settings.name,
       contract: snapshotDisks,
       environment: { ...vault, ...pools, ...defaults },
       statements: [...access('snapshot-disks'), login, askAfterExecutions(props.backupName)],
       placement: nearHost,
     }).function,
     splitExtents: new StepFunction(scope, {
+      installation: settings.name,
       contract: splitExtents,
       environment: vault,
       statements: access('split-extents'),
       placement: {},
     }).function,
     readShard: new StepFunction(scope, {
+      installation: settings.name,
       contract: readShard,
       environment: { ...vault, NODE_OPTIONS: READER_NODE_OPTIONS },
       statements: access('read-shard'),
       placement: nearHost,
     }).function,
     keepFailure: new StepFunction(scope, {
+      installation: settings.name,
       contract: keepFailure,
       environment: vault,
       statements: access('keep-failure'),
       placement: {},
     }).function,
     commitPoint: new StepFunction(scope, {
+      installation: settings.name,
       contract: commitPoint,
       environment: vault,
       statements: access('commit-point'),
       placement: {},
     }).function,
     releaseHost: new StepFunction(scope, {
+      installation: settings.name,
       contract: releaseHost,
       environment: { ...vault, ...pools },
       statements: [...access('release-host'), login],
@@ -92,9 +98,29 @@ export function backupFunctions(scope: Construct, props: BackupFunctionsProps): 
 /** It reads the pool's inventory and nothing of the vault. */
 export function listVmsFunction(scope: Construct, settings: Settings, placement: Placement): IFunction {
   return new StepFunction(scope, {
+    installation: settings.name,
     contract: listVms,
     environment: { POOLS: JSON.stringify(poolEntriesOf(settings.pools)), READERS: String(settings.readers) },
     statements: [readSecrets(scope, settings.pools)],
     placement,
   }).function;
+}
+
+/** It sees the names of restore points and can read none of them. */
+export function watchPointsFunction(scope: Construct, props: VaultProps): IFunction {
+  return new StepFunction(scope, {
+    installation: props.settings.name,
+    contract: watchPoints,
+    environment: { ...vaultEnvironmentOf(props), OBJECTIVE_HOURS: String(props.settings.objectiveHours) },
+    statements: [listAllUnder(props.place, 'vms/')],
+    placement: {},
+  }).function;
+}
+
+function vaultEnvironmentOf({ settings, bucket }: VaultProps) {
+  return {
+    VAULT_BUCKET: bucket.bucketName,
+    VAULT_PREFIX: settings.vault.prefix,
+    VAULT_OWNER: settings.vault.owner === 'any' ? 'any' : Aws.ACCOUNT_ID,
+  };
 }

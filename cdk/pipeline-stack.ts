@@ -4,10 +4,11 @@ import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
-import { backupFunctions, listVmsFunction } from './backup-functions.ts';
+import { backupFunctions, listVmsFunction, watchPointsFunction } from './backup-functions.ts';
 import { backupMachine } from './backup-machine.ts';
 import { fleetMachine } from './fleet-machine.ts';
 import { placementIn } from './network.ts';
+import { observability } from './observability.ts';
 import { policySchedule } from './policy-schedule.ts';
 import type { Settings } from './settings.ts';
 import type { VaultPlace } from './vault-access.ts';
@@ -33,8 +34,15 @@ export class PipelineStack extends Stack {
       backup,
       backupName,
     });
+    const topic = observability(this, {
+      settings,
+      watch: watchPointsFunction(this, { settings, bucket, place }),
+      backup,
+      fleet,
+    });
     for (const policy of settings.policies) policySchedule(this, fleet, policy);
     new CfnOutput(this, 'BackupStateMachineArn', { value: backup.stateMachineArn });
+    new CfnOutput(this, 'AlarmTopicArn', { value: topic.topicArn });
     new CfnOutput(this, 'FleetStateMachineArn', { value: fleet.stateMachineArn });
   }
 }

@@ -94,6 +94,13 @@ const settings = z
     vault: z._default(vault, { owner: 'this-account', prefix: '', storageClass: 'STANDARD' }),
     network: z.optional(network),
     policies: z._default(z.array(policy), []),
+    /** Hours after which a VM without a new restore point is an alarm: a day, and two hours for the run itself. */
+    objectiveHours: z._default(
+      z.int('give whole hours').check(z.gte(1, 'give at least one hour'), z.lte(336, 'give at most two weeks')),
+      26,
+    ),
+    /** Mail addresses that alarms are sent to; each has to confirm once. */
+    notify: z._default(z.array(text(/^[^@\s]+@[^@\s]+$/, 'give mail addresses')), []),
   })
   .check(
     z.refine(({ pools }) => new Set(pools.map(({ name }) => name)).size === pools.length, {

@@ -13,6 +13,7 @@ import type { Placement } from './network.ts';
 const projectRoot = join(import.meta.dirname, '..');
 
 export interface StepFunctionProps<Contract extends StepContract> {
+  readonly installation: string;
   readonly contract: Contract;
   readonly environment: EnvironmentOf<Contract>;
   readonly statements: readonly PolicyStatement[];
@@ -43,7 +44,8 @@ export class StepFunction<Contract extends StepContract> extends Construct {
       description: `Blockferry step ${contract.name}`,
       memorySize: contract.memoryMib,
       timeout: Duration.seconds(contract.timeoutSeconds),
-      environment: props.environment,
+      // Powertools makes it the dimension of the function's metrics.
+      environment: { ...props.environment, POWERTOOLS_SERVICE_NAME: props.installation },
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,

@@ -104,6 +104,15 @@ function listStatement({ bucketArn, prefix }: VaultPlace, list: readonly VaultPa
   });
 }
 
+/** Names below one folder of the vault, and nothing of what is stored under them. */
+export function listAllUnder({ bucketArn, prefix }: VaultPlace, folder: string): PolicyStatement {
+  return new PolicyStatement({
+    actions: ['s3:ListBucket'],
+    resources: [bucketArn],
+    conditions: { StringEquals: { 's3:prefix': `${prefix}${folder}` } },
+  });
+}
+
 /** The key serves only S3, and only for this bucket: with a bucket key the encryption context is the bucket's ARN. */
 export function keyStatement({ bucketArn, keyArn }: VaultPlace): PolicyStatement {
   return new PolicyStatement({

@@ -1,15 +1,19 @@
 /** State commit-point: receipts -> coverage check -> manifests -> ledger -> the VM's restore point. */
 
 import { commitPoint } from '#lib/backup/commit-point.ts';
+import { parseDocument } from '#lib/format/document.ts';
+import { vmPoint } from '#lib/format/point.ts';
+import { measurementsOf } from '#lib/observe/point-measurements.ts';
 import { parseRunId } from '#lib/units.ts';
 import { commitPoint as contract } from '#lib/workflow/commit-point.ts';
 import { stepHandler } from './handler.ts';
 import { systemClock, vaultStore } from './wiring.ts';
 
-export const handler = stepHandler(contract, (environment) => {
+export const handler = stepHandler(contract, (environment, { measure }) => {
   const store = vaultStore(environment);
   return async ({ runId }) => {
     const { outcome, point, storedBytes } = await commitPoint({ store, clock: systemClock }, parseRunId(runId));
+    if (outcome === 'committed') measure(measurementsOf(parseDocument(vmPoint, await store.get(point), point)));
     return { runId, outcome, point, storedBytes };
   };
 });

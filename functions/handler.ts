@@ -3,8 +3,11 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import type * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
+import { NbdCertificateMismatch } from '#lib/nbd/failures.ts';
 import type { StepContract } from '#lib/workflow/contract.ts';
 import { InvalidConfiguration, InvalidInput, InvalidOutput, StepOutOfTime } from '#lib/workflow/failures.ts';
+import { HostCertificateMismatch } from '#lib/xapi/failures.ts';
+import { embeddedMetrics, type Measure } from './metrics.ts';
 import { Scrubber } from './scrubber.ts';
 import { errorFields, transferable } from './transferable-error.ts';
 
@@ -34,9 +37,16 @@ type StepRun<Input extends z.ZodMiniType, Output extends z.ZodMiniType> = (
   time: StepTime,
 ) => Promise<z.input<Output>>;
 
+/** What a step is given beside its environment. */
+export interface StepTools {
+  readonly scrubber: Scrubber;
+  readonly measure: Measure;
+}
+
 export interface StepSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
+  readonly measure: Measure;
 }
 
 /**
@@ -50,8 +60,8 @@ export function stepHandler<
 >(
   contract: StepContract<Input, Output, Environment>,
   /** Called at a sandbox's first event: makes the clients that later events use again. */
-  start: (environment: z.output<Environment>, scrubber: Scrubber) => StepRun<Input, Output>,
-  { environment, log }: StepSurroundings = { environment: process.env, log: powertoolsLog() },
+  start: (environment: z.output<Environment>, tools: StepTools) => StepRun<Input, Output>,
+  { environment, log, measure }: StepSurroundings = lambdaSurroundings(),
 ): (event: unknown, context: LambdaContext) => Promise<z.output<Output>> {
   const scrubber = new Scrubber();
   let run: StepRun<Input, Output> | undefined;
@@ -60,7 +70,7 @@ export function stepHandler<
     const fields = { step: contract.name, requestId: context.awsRequestId, coldStart: run === undefined };
     const took = () => ({ ...fields, durationMs: Math.round(performance.now() - startedMs) });
     try {
-      run ??= start(parsed(contract.environment, environment, configurationFailure(contract)), scrubber);
+      run ??= start(parsed(contract.environment, environment, configurationFailure(contract)), { scrubber, measure });
       const step = run;
       const input = parsed(contract.input, event, inputFailure(contract));
       const answer = await inTime(context, (time) => step(input, time));
@@ -69,6 +79,7 @@ export function stepHandler<
       return output;
     } catch (error) {
       log('error', 'step-failed', { ...took(), ...errorFields(error, scrubber) });
+      if (isCertificateFailure(error)) measure({ CertificatesRefused: 1 });
       throw transferable(error, scrubber);
     }
   };
@@ -129,7 +140,16 @@ function described(issues: readonly z.core.$ZodIssue[]): string {
     .join('; ');
 }
 
-function powertoolsLog(): Log {
+/** Somebody replaced a host's certificate, or answers in the host's place: worth an alarm of its own. */
+function isCertificateFailure(error: unknown): boolean {
+  return error instanceof HostCertificateMismatch || error instanceof NbdCertificateMismatch;
+}
+
+function lambdaSurroundings(): StepSurroundings {
   const logger = new Logger({ serviceName: 'blockferry' });
-  return (level, event, fields) => logger[level](event, { ...fields });
+  return {
+    environment: process.env,
+    log: (level, event, fields) => logger[level](event, { ...fields }),
+    measure: embeddedMetrics(),
+  };
 }

@@ -10,7 +10,7 @@ import { stepHandler } from './handler.ts';
 import { pools } from './pools.ts';
 import { systemClock } from './wiring.ts';
 
-export const handler = stepHandler(contract, (environment, scrubber) => {
+export const handler = stepHandler(contract, (environment, { scrubber }) => {
   const known = pools(environment, scrubber);
   return async ({ policy, select, exclude, readers = environment.READERS, ...each }, { signal }) => {
     await using session = await openHostSession(known.named(each.pool), undefined, { clock: systemClock, signal });

@@ -6,11 +6,15 @@ import { stepHandler } from './handler.ts';
 import { pools } from './pools.ts';
 import { systemClock, vaultStore } from './wiring.ts';
 
-export const handler = stepHandler(contract, (environment, scrubber) => {
+export const handler = stepHandler(contract, (environment, { scrubber, measure }) => {
   const ports = {
     store: vaultStore(environment),
     pools: pools(environment, scrubber),
     clock: systemClock,
   };
-  return (input, { signal }) => releaseHost({ ...ports, signal }, input);
+  return async (input, { signal }) => {
+    const answer = await releaseHost({ ...ports, signal }, input);
+    if (answer.released) measure({ LeftOnHost: answer.left });
+    return answer;
+  };
 });

@@ -7,7 +7,7 @@ import { stepHandler } from './handler.ts';
 import { pools } from './pools.ts';
 import { randomness, systemClock, vaultStore } from './wiring.ts';
 
-export const handler = stepHandler(contract, (environment, scrubber) => {
+export const handler = stepHandler(contract, (environment, { scrubber }) => {
   const ports = {
     store: vaultStore(environment),
     pools: pools(environment, scrubber),

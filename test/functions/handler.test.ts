@@ -37,7 +37,7 @@ function weighing(
   const log: Log = (level, event, fields) => {
     lines.push({ level, event, fields });
   };
-  const handler = build(run, { environment, log });
+  const handler = build(run, { environment, log, measure: () => undefined });
   const handle = (event: unknown, remainingMs = 60_000) =>
     handler(event, { awsRequestId: 'request-1', getRemainingTimeInMillis: () => remainingMs });
   return { handle, lines };
@@ -49,7 +49,7 @@ function build(
 ) {
   return stepHandler(
     contract,
-    (_environment, scrubber) => {
+    (_environment, { scrubber }) => {
       scrubber.remember(new Secret('correct & horse'));
       return ({ grams }, time) => run(grams, time);
     },
@@ -146,7 +146,7 @@ test('clients are made once for all events of a sandbox', async () => {
       starts += 1;
       return async () => ({ kilograms: starts });
     },
-    { environment: { SCALE: 'fine' }, log: () => undefined },
+    { environment: { SCALE: 'fine' }, log: () => undefined, measure: () => undefined },
   );
   const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 60_000 };
   await handler(input, context);

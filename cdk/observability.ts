@@ -1,0 +1,35 @@
+/** Everything that tells people how the backups do: the watch, the alarms with their topic, and the dashboard. */
+
+import { Duration } from 'aws-cdk-lib';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import type { Construct } from 'constructs';
+import { WATCH_HOURS } from '#lib/workflow/watch-points.ts';
+import { alarms } from './alarms.ts';
+import { dashboard } from './dashboard.ts';
+import type { Settings } from './settings.ts';
+
+export interface ObservabilityProps {
+  readonly settings: Settings;
+  readonly watch: IFunction;
+  readonly backup: IStateMachine;
+  readonly fleet: IStateMachine;
+}
+
+/** Answers with the topic that every alarm reports to. */
+export function observability(scope: Construct, { settings, watch, backup, fleet }: ObservabilityProps): Topic {
+  new Rule(scope, 'Watch', {
+    description: 'Blockferry looks for VMs without a recent restore point',
+    schedule: Schedule.rate(Duration.hours(WATCH_HOURS)),
+    targets: [new LambdaFunction(watch, { retryAttempts: 2, maxEventAge: Duration.hours(WATCH_HOURS) })],
+  });
+  const topic = new Topic(scope, 'Alarms', { displayName: `Blockferry ${settings.name}`, enforceSSL: true });
+  for (const address of settings.notify) topic.addSubscription(new EmailSubscription(address));
+  alarms(scope, { installation: settings.name, backup, fleet, topic });
+  dashboard(scope, settings.name, [backup, fleet]);
+  return topic;
+}

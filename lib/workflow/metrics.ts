@@ -1,0 +1,28 @@
+/** Names of everything Blockferry measures: shared by the functions that emit, the alarms, the dashboard and the tests. */
+
+export const METRIC_NAMESPACE = 'Blockferry';
+/** The only dimension, whose value is the installation's name: each further combination would cost 0.30 USD a month. */
+export const INSTALLATION_DIMENSION = 'service';
+
+/** By name, the unit. All but the last belong to one run of one VM. */
+export const METRICS = {
+  ChangedBytes: 'Bytes',
+  StoredBytes: 'Bytes',
+  ZeroBytes: 'Bytes',
+  UnchangedBytes: 'Bytes',
+  /** Of the disks that were read incrementally, how much the host reported as changed. */
+  ChangedPercent: 'Percent',
+  /** Of one reader, while it read. */
+  ReaderMibPerSecond: 'Count',
+  /** Disks read in full that could have been read incrementally. */
+  UnexpectedFulls: 'Count',
+  /** Objects that a run could not take off the host. */
+  LeftOnHost: 'Count',
+  /** Connections that ended because a host showed another certificate than the expected one. */
+  CertificatesRefused: 'Count',
+  /** VMs whose newest restore point is older than the objective. */
+  VmsWithoutRecentPoint: 'Count',
+} as const;
+
+export type MetricName = keyof typeof METRICS;
+export type Measurements = Readonly<Partial<Record<MetricName, number>>>;
