@@ -8,6 +8,7 @@ import { addBackup } from './backup.ts';
 import { addEstimate } from './estimate.ts';
 import { addFiles } from './files.ts';
 import { addList } from './list.ts';
+import { addPrices } from './prices.ts';
 import { addPrune } from './prune.ts';
 import { addReport } from './report.ts';
 import { addRestore } from './restore.ts';
@@ -42,6 +43,7 @@ addVerify(program);
 addAudit(program);
 addReport(program);
 addEstimate(program);
+addPrices(program);
 
 try {
   await program.parseAsync();
