@@ -1,7 +1,8 @@
 /** The addresses at which a disk's snapshot can be read, as the connection object keeps them. */
 
+import { readNbdNetworks, whyNoNbd } from '#lib/host/nbd-networks.ts';
 import { readNbdInfo } from '#lib/xapi/nbd-info.ts';
-import type { XapiCaller } from '#lib/xapi/session.ts';
+import type { XapiSession } from '#lib/xapi/session.ts';
 import { findVdi } from '#lib/xapi/vdi.ts';
 import type { NbdExport } from './connection-document.ts';
 import { NbdNotOffered } from './failures.ts';
@@ -10,15 +11,13 @@ import type { ComparedDisk } from './run-record.ts';
 
 /** Throws NbdNotOffered when no network of the pool carries NBD for this disk. */
 export async function nbdExports(
-  session: XapiCaller,
+  session: XapiSession,
   { disk, pool }: { disk: ComparedDisk; pool: PoolSettings },
 ): Promise<NbdExport[]> {
   const addresses = await readNbdInfo(session, await findVdi(session, disk.progress.snapshot));
   if (addresses.length === 0) {
-    throw new NbdNotOffered(
-      `The hosts of pool ${pool.name} offer no NBD address for disk ${disk.disk}. Give the purpose nbd to a network on ` +
-        'which a host with this storage has an IPv4 address: xe network-param-add param-name=purpose param-key=nbd uuid=...',
-    );
+    const why = whyNoNbd(await readNbdNetworks(session));
+    throw new NbdNotOffered(`The hosts of pool ${pool.name} offer no NBD address for disk ${disk.disk}: ${why}`);
   }
   return addresses.map(({ address, port, exportName, certificatePem, subject }) => ({
     address,

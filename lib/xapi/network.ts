@@ -37,14 +37,21 @@ export function readAllNetworks(session: XapiCaller): Promise<readonly NetworkRe
   return session.read('network.get_all_records', [], networkRecords);
 }
 
-/** Whether disks can be read over NBD with TLS through this network. `insecure_nbd` is not enough for us. */
-export function servesNbd(network: NetworkRecord): boolean {
-  return network.purposes.includes('nbd');
+/** `nbd`: TLS is forced. `insecure_nbd`: there is no TLS at all. In one pool they exclude each other. */
+export type NbdPurpose = 'nbd' | 'insecure_nbd';
+
+export function hasPurpose(network: NetworkRecord, purpose: NbdPurpose): boolean {
+  return network.purposes.includes(purpose);
 }
 
 /** Needs pool-admin; adding a purpose that is there is no error. Allow 10 s for the hosts' firewalls to follow. */
-export function addNbdPurpose(session: XapiCaller, network: NetworkRef): Promise<void> {
-  return session.change('network.add_purpose', [network, 'nbd'], nothing);
+export function addPurpose(session: XapiCaller, network: NetworkRef, purpose: NbdPurpose): Promise<void> {
+  return session.change('network.add_purpose', [network, purpose], nothing);
+}
+
+/** Needs pool-admin; removing a purpose that is not there is no error. Connections that are open stay open. */
+export function removePurpose(session: XapiCaller, network: NetworkRef, purpose: NbdPurpose): Promise<void> {
+  return session.change('network.remove_purpose', [network, purpose], nothing);
 }
 
 const pifRecord = z.pipe(

@@ -14,9 +14,13 @@ export interface XapiHost {
   readonly pin: CertificatePin;
 }
 
-/** The parsed address of a host; refuses what is not https. */
 export function hostUrl(host: XapiHost): URL {
-  const url = URL.parse(host.url);
+  return parseHostUrl(host.url);
+}
+
+/** The parsed address of a host; refuses what is not https. */
+export function parseHostUrl(text: string): URL {
+  const url = URL.parse(text);
   if (url === null || url.protocol !== 'https:' || url.username !== '' || url.password !== '') {
     throw new HostSettingsInvalid('The address of a host must be https://<name>[:port] and hold no credentials.');
   }

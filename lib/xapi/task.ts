@@ -116,6 +116,11 @@ export function createTask(session: XapiCaller, label: string): Promise<TaskRef>
   return session.change('task.create', [label, ''], taskRef);
 }
 
+/** When the host made the task, by the host's own clock. */
+export function readTaskCreation(session: XapiCaller, task: TaskRef): Promise<Date> {
+  return session.read('task.get_created', [task], z.date());
+}
+
 /** Asks the host to stop; it may answer `OperationNotAllowed`, and the task ends only some time later. */
 export function cancelTask(session: XapiCaller, task: TaskRef): Promise<void> {
   return session.change('task.cancel', [task], nothing);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { z } from 'zod/mini';
 import { parseVmId } from '#lib/units.ts';
 import { UnexpectedReply } from '#lib/xapi/failures.ts';
-import { addNbdPurpose, readAllNetworks, readAllPifs, servesNbd } from '#lib/xapi/network.ts';
+import { addPurpose, hasPurpose, readAllNetworks, readAllPifs } from '#lib/xapi/network.ts';
 import { readAllHosts, readHost, readHostCertificate, readPool } from '#lib/xapi/pool.ts';
 import { findSr, readSr, readSrTypesWithCbt } from '#lib/xapi/sr.ts';
 import { destroyVbd, readAllVbds, readVbd } from '#lib/xapi/vbd.ts';
@@ -189,7 +189,7 @@ test('only a network with the purpose nbd serves NBD with TLS', async () => {
   });
   const networks = await readAllNetworks(session);
   assert.deepEqual(
-    networks.map((found) => [found.ref, servesNbd(found)]),
+    networks.map((found) => [found.ref, hasPurpose(found, 'nbd')]),
     [
       ['OpaqueRef:a', true],
       ['OpaqueRef:b', false],
@@ -197,6 +197,6 @@ test('only a network with the purpose nbd serves NBD with TLS', async () => {
     ],
   );
   assert.equal((await readAllPifs(session))[0]?.ipv4, null);
-  await addNbdPurpose(session, z.parse(networkRef, 'OpaqueRef:b'));
+  await addPurpose(session, z.parse(networkRef, 'OpaqueRef:b'), 'nbd');
   assert.deepEqual(host.calls.at(-1)?.params, [SESSION, 'OpaqueRef:b', 'nbd']);
 });

@@ -14,7 +14,7 @@ import {
 import { parseFingerprint } from '#lib/xapi/certificate-pin.ts';
 import { loginXapi, resumeXapi } from '#lib/xapi/login.ts';
 import { readNbdInfo } from '#lib/xapi/nbd-info.ts';
-import { readAllNetworks, readAllPifs, servesNbd } from '#lib/xapi/network.ts';
+import { hasPurpose, readAllNetworks, readAllPifs } from '#lib/xapi/network.ts';
 import { readHost, readHostCertificate, readPool } from '#lib/xapi/pool.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import { readSr, readSrTypesWithCbt } from '#lib/xapi/sr.ts';
@@ -123,7 +123,7 @@ test('the inventory of a pool is read whole', async () => {
   assert.ok(disk);
   const sr = await readSr(session, disk.sr);
   assert.ok((await readSrTypesWithCbt(session)).has(sr.type));
-  assert.ok((await readAllNetworks(session)).some(servesNbd));
+  assert.ok((await readAllNetworks(session)).some((network) => hasPurpose(network, 'nbd')));
   assert.ok((await readAllPifs(session)).some((pif) => pif.ipv4 === '127.0.0.1'));
 });
 

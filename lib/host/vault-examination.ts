@@ -1,0 +1,35 @@
+/** The doctor's look at the vault: an object is written, read back and removed, which needs bucket and key rights. */
+
+import { Failure } from '#lib/failure.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { type Finding, failed, ok } from './finding.ts';
+
+const PROBE_BYTES = 32;
+
+/** Under the prefix that expires after a day, should the last step fail. */
+export async function examineVault(vault: {
+  readonly store: ObjectStore;
+  readonly random: (bytes: number) => Buffer;
+}): Promise<readonly Finding[]> {
+  const body = vault.random(PROBE_BYTES);
+  const key = `${vaultKeys.connections()}doctor-${vault.random(8).toString('hex')}`;
+  const cure =
+    'Give the user s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket, and the use of the KMS key.';
+  let step = 'writing';
+  try {
+    await vault.store.put(key, body);
+    step = 'reading';
+    const stored = await vault.store.get(key);
+    if (!stored.equals(body))
+      return [failed('vault', 'another object came back than was written', 'Check the endpoint.')];
+    step = 'listing';
+    for await (const _ of vault.store.list(key)) break;
+    step = 'removing';
+    await vault.store.delete(key);
+  } catch (failure) {
+    if (!(failure instanceof Failure)) throw failure;
+    return [failed('vault', `${step} an object: ${failure.message}`, cure)];
+  }
+  return [ok('vault', 'an object was written, read, listed and removed')];
+}
