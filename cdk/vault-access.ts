@@ -24,7 +24,7 @@ export const vaultAccess = {
   'snapshot-disks': {
     read: ['vault', 'leases', 'connections', 'runs', 'plans', 'ledger', 'manifests'],
     write: ['vault', 'leases', 'connections', 'runs', 'plans', 'bitmaps'],
-    list: ['ledger'],
+    list: ['ledger', 'damaged'],
     remove: ['leases'],
     upload: [],
   },

@@ -5,25 +5,33 @@ import type { ManifestAddress } from '#lib/format/ledger.ts';
 import type { PackIndex } from '#lib/format/pack-index.ts';
 import { emptySection, NO_PACK, type SectionMap } from '#lib/format/section.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import { type DiskId, type GrainIndex, SECTION_GRAINS } from '#lib/units.ts';
+import { type GrainIndex, type PackId, SECTION_GRAINS } from '#lib/units.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { PackIndexes } from '#lib/vault/pack-indexes.ts';
 
 export class BaseContent {
   readonly #manifest: ManifestReader;
   readonly #indexes: PackIndexes;
+  readonly #rewrite: ReadonlySet<PackId>;
   readonly #map: SectionMap = emptySection();
   #section = -1;
   /** Indexes of the packs that the prepared run touches, by pack number. */
   #loaded = new Map<number, PackIndex>();
 
-  private constructor(manifest: ManifestReader, indexes: PackIndexes) {
+  private constructor(manifest: ManifestReader, indexes: PackIndexes, rewrite: ReadonlySet<PackId>) {
     this.#manifest = manifest;
     this.#indexes = indexes;
+    this.#rewrite = rewrite;
   }
 
-  static async open(store: ObjectStore, disk: DiskId, address: ManifestAddress): Promise<BaseContent> {
-    return new BaseContent(await ManifestReader.open(store, address), new PackIndexes(store, disk));
+  /** Of packs to `rewrite` nothing is known here, so that whatever they hold is stored again. */
+  static async open(
+    store: ObjectStore,
+    address: ManifestAddress,
+    rewrite: ReadonlySet<PackId> = new Set(),
+  ): Promise<BaseContent> {
+    const manifest = await ManifestReader.open(store, address);
+    return new BaseContent(manifest, new PackIndexes(store, manifest.header.disk), rewrite);
   }
 
   /** Loads what `digestOf` needs for the grains of a run that lies within one section. */
@@ -39,7 +47,8 @@ export class BaseContent {
     for (let grain = run.first; grain < run.end; grain++) {
       const no = this.#map.packs[grain % SECTION_GRAINS] ?? NO_PACK;
       if (no === NO_PACK || this.#loaded.has(no)) continue;
-      this.#loaded.set(no, await this.#indexes.get(this.#manifest.pack(no)));
+      const entry = this.#manifest.pack(no);
+      if (!this.#rewrite.has(entry.pack)) this.#loaded.set(no, await this.#indexes.get(entry));
     }
   }
 

@@ -11,6 +11,7 @@ import { findVdi } from '#lib/xapi/vdi.ts';
 import type { DiskContext } from './disk-context.ts';
 import { findVdiRecord } from './disk-snapshots.ts';
 import { lookAtTask } from './look-at-task.ts';
+import { planRewrites } from './rewrites.ts';
 import type { Because, DiskProgress, RunDisk } from './run-record.ts';
 
 type Step<Name extends DiskProgress['step']> = Extract<DiskProgress, { step: Name }>;
@@ -133,11 +134,12 @@ function grainsOf(start: Bytes, end: Bytes): GrainRun {
 }
 
 async function plan(
-  { store, run }: DiskContext,
+  { store, run, base, storageClass }: DiskContext,
   job: Comparison & { readonly planned: GrainBitmap; readonly full?: Because; readonly readsAllBecause?: string },
 ): Promise<DiskProgress> {
-  await store.put(vaultKeys.bitmap(run, job.disk.disk), job.planned.toBytes());
   const { progress, planned, full, readsAllBecause } = job;
+  const rewrites = base === undefined ? [] : await planRewrites(store, base, { planned, storageClass });
+  await store.put(vaultKeys.bitmap(run, job.disk.disk), planned.toBytes());
   const { snapshot, snapshotTime, diskBytes, strays } = progress;
   return {
     step: 'compared',
@@ -147,6 +149,7 @@ async function plan(
     changedBlocks: progress.changedBlocks,
     ...(strays === undefined ? {} : { strays }),
     plannedGrains: planned.count(),
+    ...(rewrites.length === 0 ? {} : { rewrites }),
     ...(full === undefined ? {} : { full }),
     ...(readsAllBecause === undefined ? {} : { readsAllBecause }),
   };

@@ -1,6 +1,6 @@
 /** What the steps of one disk on the host are given. */
 
-import type { ObjectStore } from '#lib/store/object-store.ts';
+import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
 import type { RunId } from '#lib/units.ts';
 import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import type { XapiHost } from '#lib/xapi/pinned-agent.ts';
@@ -15,6 +15,8 @@ export interface DiskContext {
   readonly signal: AbortSignal;
   /** Hosts of the pool that the session may be shown to. */
   readonly hosts: readonly XapiHost[];
+  /** Where new packs go; undefined is the bucket's default. */
+  readonly storageClass: StorageClass | undefined;
   /** The manifest of the disk's newest point, if it has one. */
   readonly base: ManifestReader | undefined;
   /** An earlier call left the disk in this state, so that nobody knows whether what comes next was begun already. */

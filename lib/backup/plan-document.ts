@@ -28,7 +28,7 @@ export function planDocument(facts: {
 }
 
 function diskPlan({ disk, name, device, bootable, sr, base, progress }: ComparedDisk): DiskPlan {
-  const { snapshot, snapshotTime, diskBytes, changedBlocks, plannedGrains, full } = progress;
+  const { snapshot, snapshotTime, diskBytes, changedBlocks, plannedGrains, rewrites, full } = progress;
   return {
     disk,
     name,
@@ -42,5 +42,6 @@ function diskPlan({ disk, name, device, bootable, sr, base, progress }: Compared
     ...(full === undefined ? { kind: 'incremental' } : { kind: 'full', full }),
     ...(base === undefined ? {} : { base }),
     plannedGrains,
+    ...(rewrites === undefined ? {} : { rewrites }),
   };
 }

@@ -130,8 +130,8 @@ async function plannedGrains(
   return new GrainBitmap(end - first, bits);
 }
 
-async function openBase(store: ObjectStore, { disk, base }: DiskPlan): Promise<BaseContent | undefined> {
-  return base === undefined ? undefined : BaseContent.open(store, disk, base.manifest);
+async function openBase(store: ObjectStore, { base, rewrites = [] }: DiskPlan): Promise<BaseContent | undefined> {
+  return base === undefined ? undefined : BaseContent.open(store, base.manifest, new Set(rewrites));
 }
 
 function receiptOf(facts: {

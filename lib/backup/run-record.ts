@@ -17,6 +17,7 @@ import {
   diskIdField,
   documentHead,
   encodeDocument,
+  packIdField,
   parseDocument,
   runIdField,
   timeField,
@@ -59,6 +60,8 @@ const diskProgress = z.discriminatedUnion('step', [
     step: z.literal('compared'),
     ...snapshotFacts,
     plannedGrains: countField,
+    /** Packs of the base whose live grains are planned although they did not change. */
+    rewrites: z.optional(z.array(packIdField)),
     full: z.optional(fullBecause),
     readsAllBecause: z.optional(z.string()),
   }),

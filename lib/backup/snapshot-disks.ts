@@ -83,7 +83,7 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
   await using session = await openHostSession(pool, stored?.session, ports);
   await keepSession(store, { input, pool, session, stored });
   const begun = (await readRunRecord(store, runId)) ?? (await beginRun(ports, { input, pool, session, runId }));
-  const record = await new Preparation(ports, { pool, session, vault, record: begun }).advance();
+  const record = await new Preparation(ports, { input, pool, session, vault, record: begun }).advance();
   const compared = record.disks.filter(isCompared);
   if (compared.length < record.disks.length) {
     // A session that was lost meanwhile has a successor, which the next call has to know.
@@ -162,16 +162,18 @@ class Preparation {
   readonly #session: XapiSession;
   readonly #vault: string;
   readonly #hosts: readonly XapiHost[];
+  readonly #storageClass: StorageClass | undefined;
   /** States that an earlier call left behind. */
   readonly #resumed: ReadonlySet<DiskProgress>;
   #record: RunRecord;
 
-  constructor(ports: SnapshotPorts, run: Omit<RunContext, 'input'> & { vault: string; record: RunRecord }) {
+  constructor(ports: SnapshotPorts, run: RunContext & { vault: string; record: RunRecord }) {
     this.#ports = ports;
     this.#hosts = [run.pool.host, ...run.pool.redirects];
     this.#session = run.session;
     this.#vault = run.vault;
     this.#record = run.record;
+    this.#storageClass = run.input.request.storageClass;
     this.#resumed = new Set(run.record.disks.map(({ progress }) => progress));
   }
 
@@ -200,6 +202,7 @@ class Preparation {
       now: () => clock.now(),
       signal,
       hosts: this.#hosts,
+      storageClass: this.#storageClass,
     };
     const resumed = this.#resumed.has(disk.progress);
     const next = await this.#advanceOrSkip({ ...context, base, resumed }, disk);

@@ -1,7 +1,16 @@
 /** The plan of a run: written once when the host is ready, followed by every later step, never changed. */
 
 import * as z from 'zod/mini';
-import { countField, diskIdField, documentHead, runIdField, sha256Field, timeField, vmIdField } from './document.ts';
+import {
+  countField,
+  diskIdField,
+  documentHead,
+  packIdField,
+  runIdField,
+  sha256Field,
+  timeField,
+  vmIdField,
+} from './document.ts';
 import { manifestAddress } from './ledger.ts';
 
 const cause = z.object({
@@ -35,6 +44,8 @@ export const diskPlan = z.object({
   /** What the new point is built on: the ledger's head. Also present for a full of a disk that has points. */
   base: z.optional(planBase),
   plannedGrains: countField,
+  /** Packs of the base to write anew: their grains are planned, and count as changed although they are not. */
+  rewrites: z.optional(z.array(packIdField)),
 });
 
 export const runPlan = z.object({

@@ -32,7 +32,8 @@ interface Looked {
   readonly points: readonly number[];
   readonly packs: number;
   readonly readBytes: Bytes;
-  readonly damaged: readonly NeededPack[];
+  /** Packs that the next run has to write anew, with the reason. */
+  readonly damaged: readonly { readonly pack: NeededPack; readonly what: string }[];
 }
 
 /** Verifies one disk and stores the record; undefined for a disk without points. */
@@ -59,9 +60,7 @@ export async function verifyDisk(
     },
     findings: [...scope.findings, ...looked.findings],
   };
-  for (const [i, pack] of looked.damaged.entries()) {
-    await recordDamage(store, { disk, pack, now, what: looked.findings[i]?.what ?? 'damaged' });
-  }
+  for (const { pack, what } of looked.damaged) await recordDamage(store, { disk, pack, now, what });
   await store.put(vaultKeys.verification(disk, record), encodeDocument(record));
   return record;
 }
@@ -83,12 +82,19 @@ async function lookAtListing(store: ObjectStore, { disk, manifests, packs }: Sco
   for (const prefix of [vaultKeys.packs(disk), vaultKeys.indexes(disk), vaultKeys.manifests(disk)]) {
     for await (const { key, bytes } of store.list(prefix)) sizes.set(key, bytes);
   }
-  const damaged = packs.filter(({ entry }) => sizes.get(vaultKeys.pack(disk, entry)) !== entry.bytes);
-  const findings = damaged.map(({ entry, points }) => sizeFinding(sizes, { disk, entry, points }));
-  for (const { entry, points } of packs) {
-    const key = vaultKeys.packIndex(disk, entry);
-    if (sizes.get(key) !== entry.indexBytes)
-      findings.push({ key, what: 'is gone or has another size', points: [...points] });
+  const damaged: { pack: NeededPack; what: string }[] = [];
+  const findings: Finding[] = [];
+  for (const pack of packs) {
+    const { entry, points } = pack;
+    for (const [key, bytes] of [
+      [vaultKeys.pack(disk, entry), entry.bytes],
+      [vaultKeys.packIndex(disk, entry), entry.indexBytes],
+    ] as const) {
+      if (sizes.get(key) === bytes) continue;
+      const what = sizes.has(key) ? `has ${sizes.get(key)} bytes where ${bytes} were written` : 'is gone';
+      findings.push({ key, what, points: [...points] });
+      damaged.push({ pack, what: `${key} ${what}` });
+    }
   }
   const newest = manifests.at(-1);
   for (let section = 0; section < (newest?.manifest.header.sections.length ?? 0); section++) {
@@ -99,28 +105,18 @@ async function lookAtListing(store: ObjectStore, { disk, manifests, packs }: Sco
   return { findings, damaged, points: manifests.map(({ seq }) => seq), packs: packs.length, readBytes: 0 };
 }
 
-function sizeFinding(
-  sizes: ReadonlyMap<string, Bytes>,
-  { disk, entry, points }: NeededPack & { readonly disk: DiskId },
-): Finding & { points: number[] } {
-  const key = vaultKeys.pack(disk, entry);
-  const bytes = sizes.get(key);
-  const what = bytes === undefined ? 'is gone' : `has ${bytes} bytes where ${entry.bytes} were written`;
-  return { key, what, points: [...points] };
-}
-
 /** Decompresses every frame of this share's packs and compares every grain with its digest. */
 async function lookIntoPacks(store: ObjectStore, { disk, packs }: Scope, share: Share): Promise<Looked> {
   const mine = packs.filter(({ entry }) => inShare(entry.pack, share));
   const findings: Finding[] = [];
-  const damaged: NeededPack[] = [];
+  const damaged: { pack: NeededPack; what: string }[] = [];
   let readBytes: Bytes = 0;
   for (const pack of mine) {
     const what = await findingOf(() => readWholePack(store, disk, pack.entry));
     readBytes += pack.entry.bytes;
     if (what === undefined) continue;
     findings.push({ key: vaultKeys.pack(disk, pack.entry), what, points: [...pack.points] });
-    damaged.push(pack);
+    damaged.push({ pack, what });
   }
   const points = [...new Set(mine.flatMap(({ points: needing }) => needing))].sort((a, b) => a - b);
   return { findings, damaged, points, packs: mine.length, readBytes };

@@ -15,6 +15,7 @@ import {
   GRAIN_BYTES,
   grainsCovering,
   indexAfter,
+  type PackId,
   parseDiskId,
   parseRunId,
   parseVmId,
@@ -39,6 +40,13 @@ export interface LoneDiskSettings {
   readonly disk?: DiskId;
   readonly seed?: number;
   readonly start?: Date;
+}
+
+/** How a run is cut: what is planned, which packs are written anew, how large shards are. */
+export interface RunShape {
+  readonly planned: GrainBitmap;
+  readonly rewrites: readonly PackId[];
+  readonly shardGrains: number;
 }
 
 export class LoneDisk {
@@ -69,16 +77,18 @@ export class LoneDisk {
   readonly randomBytes = (count: number) => Buffer.from(Array.from({ length: count }, () => this.#random() * 256));
 
   /** Backs the content up as the next point; only grains that differ from the last point are planned, unless given. */
-  async backUp(content: Buffer, planned = changedGrains(this.contents.at(-1), content)): Promise<RunId> {
+  async backUp(content: Buffer, how: Partial<RunShape> = {}): Promise<RunId> {
     const run = parseRunId(this.randomBytes(8).toString('hex'));
-    await this.plan(run, content, planned);
-    await this.read(run, content, planned);
+    const planned = how.planned ?? changedGrains(this.contents.at(-1), content);
+    const shape = { planned, rewrites: how.rewrites ?? [], shardGrains: how.shardGrains ?? SHARD_ALIGN_GRAINS };
+    await this.plan(run, content, shape);
+    await this.read(run, content, shape);
     await commitPoint({ store: this.store, clock: this.clock }, run);
     this.contents.push(content);
     return run;
   }
 
-  async plan(run: RunId, content: Buffer, planned: GrainBitmap): Promise<void> {
+  async plan(run: RunId, content: Buffer, { planned, rewrites }: RunShape): Promise<void> {
     const head = await readHead(this.store, this.disk);
     const base = head && { seq: head.entry.seq, entrySha256: head.sha256, manifest: head.entry.manifest };
     const plan: RunPlan = {
@@ -104,6 +114,7 @@ export class LoneDisk {
           changedBlocks: true,
           ...(base === undefined ? { kind: 'full', full: FIRST } : { kind: 'incremental', base }),
           plannedGrains: planned.count(),
+          rewrites: [...rewrites],
         },
       ],
     };
@@ -121,8 +132,8 @@ export class LoneDisk {
     await this.store.putIfAbsent(vaultKeys.plan(run), encodeDocument(plan));
   }
 
-  /** Reads all shards, each 2 MiB of the disk. */
-  async read(run: RunId, content: Buffer, planned: GrainBitmap): Promise<void> {
+  /** Reads all shards, each of so many grains of the disk. */
+  async read(run: RunId, content: Buffer, { planned, shardGrains }: RunShape): Promise<void> {
     const ports = {
       store: this.store,
       clock: this.clock,
@@ -137,8 +148,8 @@ export class LoneDisk {
         close: () => Promise.resolve(),
       }),
     };
-    for (let first = 0, shard = 0; first < planned.grains; first += SHARD_ALIGN_GRAINS, shard++) {
-      const endGrain = Math.min(first + SHARD_ALIGN_GRAINS, planned.grains);
+    for (let first = 0, shard = 0; first < planned.grains; first += shardGrains, shard++) {
+      const endGrain = Math.min(first + shardGrains, planned.grains);
       const plannedGrains = planned.countIn({ first, end: endGrain });
       if (plannedGrains === 0) continue;
       await readShard(ports, { runId: run, shard, disk: this.disk, firstGrain: first, endGrain, plannedGrains });
