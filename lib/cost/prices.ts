@@ -95,13 +95,21 @@ export interface Charge {
 /** `count` units of a price. */
 export function charge({ prices }: PriceList, name: PriceName, count: number): Charge {
   const { dollars, per } = prices[name];
-  return { dollars: dollars * count, arithmetic: `${figure(count)} ${per} x $${plain(dollars)}` };
+  return {
+    dollars: dollars * count,
+    // Put into words only when somebody reads it: a report adds up a million charges and shows none of them.
+    get arithmetic() {
+      return `${figure(count)} ${per} x $${plain(dollars)}`;
+    },
+  };
 }
 
 export function together(...charges: readonly Charge[]): Charge {
   return {
     dollars: charges.reduce((sum, { dollars }) => sum + dollars, 0),
-    arithmetic: charges.map(({ arithmetic }) => arithmetic).join(' + '),
+    get arithmetic() {
+      return charges.map(({ arithmetic }) => arithmetic).join(' + ');
+    },
   };
 }
 

@@ -11,7 +11,14 @@ export interface Verified {
   readonly time: Date;
 }
 
-export interface VmReport extends VmHistory {
+/** Only what the page shows: the points of 500 VMs would fill the memory of the function that writes it. */
+export interface VmReport extends Omit<VmHistory, 'points'> {
+  readonly pointCount: number;
+  /** Milliseconds since 1970 of every point, by kind. */
+  readonly incrementTimes: Float64Array;
+  readonly fullTimes: Float64Array;
+  /** The newest points and the newest fulls, oldest first. */
+  readonly recent: readonly PointFacts[];
   readonly status: 'late' | 'in time';
   readonly newest: PointFacts;
   /** The newest point's time and the median interval of the last fortnight's; absent with a single point. */
@@ -57,6 +64,9 @@ export interface ReportSettings extends Pricing {
 const DAY_MS = 86_400_000;
 const MONTH_DAYS = 30;
 const INTERVALS = 14;
+/** A month of days, whose runs the heat map names; fulls beyond it for their causes. */
+const RECENT_POINTS = 30;
+const RECENT_FULLS = 12;
 
 /** Takes one VM after another, so that nobody has to hold the points of all. */
 export class FleetBuilder {
@@ -103,17 +113,18 @@ export class FleetBuilder {
 
 type Known = VmHistory & { readonly newest: PointFacts; readonly verified?: Verified };
 
-function vmReport(history: Known, settings: ReportSettings): VmReport {
-  const { points, newest } = history;
+function vmReport({ points, ...history }: Known, settings: ReportSettings): VmReport {
+  const { newest } = history;
   const { now, prices, storageClass, retention } = settings;
   const month = points.filter(({ time }) => now.getTime() - time.getTime() < MONTH_DAYS * DAY_MS);
   const storedBytes = sumOf(points, ({ storedBytes: bytes }) => bytes);
   const keeping = (bytes: Bytes) => storageMonth(prices, storageClass, { bytes }).dollars;
-  const runsDollars = sumOf(month, ({ runDollars }) => runDollars);
+  const runsDollars = sumOf(month, ({ run }) => run.actualDollars);
   const added = sumOf(month, ({ storedBytes: bytes }) => bytes);
   const next = nextExpected(points);
   return {
     ...history,
+    ...shownOf(points),
     status: now.getTime() - newest.time.getTime() > settings.objectiveMs ? 'late' : 'in time',
     ...(next && { nextExpected: next }),
     storedBytes,
@@ -122,6 +133,18 @@ function vmReport(history: Known, settings: ReportSettings): VmReport {
     forecastDollars: runsDollars + keeping(storedBytes + added),
     hints: anomalyHints(points),
     ...(retention && { retention: letGo(points, retention, now) }),
+  };
+}
+
+function shownOf(points: readonly PointFacts[]) {
+  const fulls = points.filter(({ kind }) => kind === 'full');
+  const recentFulls = new Set(fulls.slice(-RECENT_FULLS));
+  const times = (of: readonly PointFacts[]) => Float64Array.from(of, ({ time }) => time.getTime());
+  return {
+    pointCount: points.length,
+    incrementTimes: times(points.filter(({ kind }) => kind === 'incremental')),
+    fullTimes: times(fulls),
+    recent: points.filter((point, index) => index >= points.length - RECENT_POINTS || recentFulls.has(point)),
   };
 }
 

@@ -57,7 +57,7 @@ function rowsOf(
   const known = [...runs].map(([run, counts]) => ({ name: runNames.get(run) ?? '', counts }));
   const ordered = known.toSorted((a, b) => (a.name < b.name ? 1 : -1));
   const older = ordered.slice(RUNS_SHOWN);
-  const shown = ordered.slice(0, RUNS_SHOWN).map(({ name, counts }) => ({ label: name || 'run let go', counts }));
+  const shown = ordered.slice(0, RUNS_SHOWN).map(({ name, counts }) => ({ label: name || 'an older run', counts }));
   if (older.length > 0) {
     const sums = Array.from({ length: CELLS }, (_, cell) =>
       older.reduce((sum, { counts }) => sum + (counts[cell] ?? 0), 0),

@@ -4,8 +4,7 @@ import { scaleLinear, scaleUtc } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import type { Bytes } from '#lib/units.ts';
 import { bytesText, unitOf } from './figures.ts';
-import type { FleetDay } from './fleet.ts';
-import type { PointFacts } from './history.ts';
+import type { FleetDay, VmReport } from './fleet.ts';
 import { html, type Markup } from './markup.ts';
 
 const HISTORY = { width: 960, height: 260, left: 78, right: 12, top: 12, bottom: 28 } as const;
@@ -51,16 +50,18 @@ function byteTick(bytes: number, y: number): Markup {
 const STRIP = { width: 240, height: 22 } as const;
 
 /** One VM's points between two times: increments as ticks, fulls as taller bars. */
-export function pointStrip(points: readonly PointFacts[], span: { from: Date; to: Date }): Markup {
+export function pointStrip(
+  { incrementTimes, fullTimes }: Pick<VmReport, 'incrementTimes' | 'fullTimes'>,
+  span: { from: Date; to: Date },
+): Markup {
   const x = scaleUtc()
     .domain([span.from, span.to])
     .range([1, STRIP.width - 1]);
-  const at = (kind: PointFacts['kind']) => [
-    ...new Set(points.filter((point) => point.kind === kind).map(({ time }) => Math.round(x(time)))),
-  ];
-  const bars = (positions: readonly number[], bar: string) =>
-    positions.map((position) => `M${position} ${bar}`).join('');
-  return html`<svg class="strip" viewBox="0 0 ${STRIP.width} ${STRIP.height}" aria-hidden="true"><path class="increment" d="${bars(at('incremental'), '9V20')}"/><path class="full" d="${bars(at('full'), '2V20')}"/></svg>`;
+  const bars = (times: Float64Array, bar: string) => {
+    const positions = new Set(Array.from(times, (timeMs) => Math.round(x(new Date(timeMs)))));
+    return [...positions].map((position) => `M${position} ${bar}`).join('');
+  };
+  return html`<svg class="strip" viewBox="0 0 ${STRIP.width} ${STRIP.height}" aria-hidden="true"><path class="increment" d="${bars(incrementTimes, '9V20')}"/><path class="full" d="${bars(fullTimes, '2V20')}"/></svg>`;
 }
 
 /** A row of the heat map: one restore point, with the share of each cell's grains whose content is from its run. */

@@ -36,7 +36,7 @@ async function readHeat(store: ObjectStore, { vms }: FleetReport): Promise<DiskH
   const disks = vms.flatMap((vm) => vm.disks.map((disk) => ({ vm, ...disk }))).slice(0, DISKS_WITH_MAP);
   const maps: DiskHeat[] = [];
   for (const { vm, disk, name } of disks) {
-    const runNames = new Map(vm.points.map((point) => [point.name.split('-')[1] ?? '', timeText(point.time)]));
+    const runNames = new Map(vm.recent.map((point) => [point.name.split('-')[1] ?? '', timeText(point.time)]));
     const heat = await readDiskHeat(store, disk, { title: `${vm.name}, ${name}`, runNames });
     if (heat !== undefined) maps.push(heat);
   }

@@ -30,7 +30,7 @@ function facts(daysAgo: number, changes: Partial<PointFacts> = {}): PointFacts {
     newBytes: 80 * MIB,
     storedBytes: 40 * MIB,
     unchangedBytes: 10 * MIB,
-    runDollars: 0.01,
+    run: { actualDollars: 0.01, estimatedDollars: 0.01 },
     ...changes,
   };
 }

@@ -70,6 +70,6 @@ process.stdout.write(
     peakMib: process.resourceUsage().maxRSS / 1024,
     pageMib: Buffer.byteLength(page) / 1_048_576,
     vms: fleet.vms.length,
-    points: fleet.vms.reduce((sum, { points }) => sum + points.length, 0),
+    points: fleet.vms.reduce((sum, { pointCount }) => sum + pointCount, 0),
   }),
 );
