@@ -120,6 +120,7 @@ const BROKEN: readonly (readonly [what: string, setting: Setting, complaint: Reg
             ...world.db.VDI.get(vdi),
             uuid: crypto.randomUUID(),
             is_a_snapshot: true,
+            sm_config: {},
           });
           world.db.VDI.update(child, { sm_config: { 'vhd-parent': world.db.VDI.get(parent).uuid } });
           child = parent;
