@@ -44,8 +44,8 @@ export class StepFunction<Contract extends StepContract> extends Construct {
       description: `Blockferry step ${contract.name}`,
       memorySize: contract.memoryMib,
       timeout: Duration.seconds(contract.timeoutSeconds),
-      // Powertools makes it the dimension of the function's metrics.
-      environment: { ...props.environment, POWERTOOLS_SERVICE_NAME: props.installation },
+      // The dimension of the function's metrics.
+      environment: { ...props.environment, INSTALLATION: props.installation },
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,

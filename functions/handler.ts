@@ -150,6 +150,11 @@ function lambdaSurroundings(): StepSurroundings {
   return {
     environment: process.env,
     log: (level, event, fields) => logger[level](event, { ...fields }),
-    measure: embeddedMetrics(),
+    measure: embeddedMetrics({
+      installation: process.env['INSTALLATION'] ?? '',
+      // Lambda wraps what the console prints; CloudWatch recognises a line of metrics only bare.
+      write: (line) => process.stdout.write(line),
+      now: () => new Date(),
+    }),
   };
 }

@@ -1,19 +1,37 @@
-/** Measurements as CloudWatch finds them in a function's log (EMF): no endpoint, no request, no wait. */
+/**
+ * Measurements as CloudWatch finds them in a function's log: one line of JSON in the embedded metric format, no endpoint,
+ * no request, no wait. Written here because Powertools' part for it would add 16 kB to every bundle, of which
+ * snapshot-disks has no more than 10 to spare.
+ */
 
-import { Metrics } from '@aws-lambda-powertools/metrics';
-import { METRIC_NAMESPACE, METRICS, type Measurements, type MetricName } from '#lib/workflow/metrics.ts';
+import {
+  INSTALLATION_DIMENSION,
+  METRIC_NAMESPACE,
+  METRICS,
+  type Measurements,
+  type MetricName,
+} from '#lib/workflow/metrics.ts';
 
 export type Measure = (measurements: Measurements) => void;
 
+export interface MetricLog {
+  readonly installation: string;
+  readonly write: (line: string) => void;
+  readonly now: () => Date;
+}
+
 const names = Object.keys(METRICS).filter((name): name is MetricName => name in METRICS);
 
-/** The installation, which is the dimension, comes from POWERTOOLS_SERVICE_NAME of the function's environment. */
-export function embeddedMetrics(metrics = new Metrics({ namespace: METRIC_NAMESPACE })): Measure {
+export function embeddedMetrics({ installation, write, now }: MetricLog): Measure {
   return (measurements) => {
-    for (const name of names) {
-      const value = measurements[name];
-      if (value !== undefined) metrics.addMetric(name, METRICS[name], value);
-    }
-    metrics.publishStoredMetrics();
+    const measured = names.filter((name) => measurements[name] !== undefined);
+    if (measured.length === 0) return;
+    const directive = {
+      Namespace: METRIC_NAMESPACE,
+      Dimensions: [[INSTALLATION_DIMENSION]],
+      Metrics: measured.map((name) => ({ Name: name, Unit: METRICS[name] })),
+    };
+    const head = { _aws: { Timestamp: now().getTime(), CloudWatchMetrics: [directive] } };
+    write(`${JSON.stringify({ ...head, [INSTALLATION_DIMENSION]: installation, ...measurements })}\n`);
   };
 }

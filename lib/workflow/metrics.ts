@@ -2,7 +2,7 @@
 
 export const METRIC_NAMESPACE = 'Blockferry';
 /** The only dimension, whose value is the installation's name: each further combination would cost 0.30 USD a month. */
-export const INSTALLATION_DIMENSION = 'service';
+export const INSTALLATION_DIMENSION = 'installation';
 
 /** By name, the unit. All but the last belong to one run of one VM. */
 export const METRICS = {

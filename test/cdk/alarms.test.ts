@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Metrics } from '@aws-lambda-powertools/metrics';
 import { embeddedMetrics } from '#functions/metrics.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import { lateVms } from '#lib/observe/late-vms.ts';
 import { measurementsOf } from '#lib/observe/point-measurements.ts';
-import { METRICS, type Measurements } from '#lib/workflow/metrics.ts';
+import type { Measurements } from '#lib/workflow/metrics.ts';
 import { MemoryBucket } from '../fakes/memory-store.ts';
 import { resolved, synthesize } from './installation.ts';
 
@@ -79,18 +78,20 @@ function evaluated(metrics: readonly AlarmMetric[], data: readonly Datum[]): num
   return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
 }
 
-/** What a function's log would make of the measurements, by the code that is deployed. */
+/** What CloudWatch finds in the log of a function, written by the code that is deployed. */
 function emitted(measurements: Measurements): Datum[] {
-  const metrics = new Metrics({ namespace: 'Blockferry', serviceName: 'blockferry' });
-  let record: Record<string, unknown> = {};
-  metrics.publishStoredMetrics = () => {
-    record = { ...metrics.serializeMetrics() };
-    return metrics;
-  };
-  embeddedMetrics(metrics)(measurements);
-  return Object.keys(METRICS)
-    .filter((name) => name in record)
-    .map((name) => ({ series: `Blockferry ${name} service=${record['service']}`, value: Number(record[name]) }));
+  const lines: string[] = [];
+  const now = () => new Date('2026-11-21T12:00:00Z');
+  embeddedMetrics({ installation: 'blockferry', write: (line) => lines.push(line), now })(measurements);
+  return lines.flatMap((line) => {
+    const record = JSON.parse(line);
+    const [{ Namespace, Dimensions, Metrics }] = record._aws.CloudWatchMetrics;
+    const dimensions = Dimensions[0].map((name: string) => `${name}=${record[name]}`);
+    return Metrics.map(({ Name }: { Name: string }) => ({
+      series: [Namespace, Name, ...dimensions].join(' '),
+      value: record[Name],
+    }));
+  });
 }
 
 const ended = (machine: string, metric: string): Datum[] => [
