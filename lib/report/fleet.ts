@@ -1,6 +1,7 @@
 /** The facts of the report: every VM against its objective, what it stores and costs, and the fleet day by day. */
 
 import { storageMonth } from '#lib/cost/storage-class.ts';
+import { RETIRED_AFTER_HOURS } from '#lib/observe/late-vms.ts';
 import { decideRetention, type RetentionPolicy } from '#lib/retention/policy.ts';
 import type { Bytes } from '#lib/units.ts';
 import { anomalyHints, median } from './anomalies.ts';
@@ -11,6 +12,9 @@ export interface Verified {
   readonly time: Date;
 }
 
+/** `retired`: nothing new for so long that the alarm counts the VM as gone; its points stay. */
+export type VmStatus = 'late' | 'in time' | 'retired';
+
 /** Only what the page shows: the points of 500 VMs would fill the memory of the function that writes it. */
 export interface VmReport extends Omit<VmHistory, 'points'> {
   readonly pointCount: number;
@@ -19,7 +23,7 @@ export interface VmReport extends Omit<VmHistory, 'points'> {
   readonly fullTimes: Float64Array;
   /** The newest points and the newest fulls, oldest first. */
   readonly recent: readonly PointFacts[];
-  readonly status: 'late' | 'in time';
+  readonly status: VmStatus;
   readonly newest: PointFacts;
   /** The newest point's time and the median interval of the last fortnight's; absent with a single point. */
   readonly nextExpected?: Date;
@@ -61,7 +65,8 @@ export interface ReportSettings extends Pricing {
   readonly retention?: RetentionPolicy;
 }
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const MONTH_DAYS = 30;
 const INTERVALS = 14;
 /** A month of days, whose runs the heat map names; fulls beyond it for their causes. */
@@ -125,7 +130,7 @@ function vmReport({ points, ...history }: Known, settings: ReportSettings): VmRe
   return {
     ...history,
     ...shownOf(points),
-    status: now.getTime() - newest.time.getTime() > settings.objectiveMs ? 'late' : 'in time',
+    status: statusOf(now.getTime() - newest.time.getTime(), settings.objectiveMs),
     ...(next && { nextExpected: next }),
     storedBytes,
     runsDollars,
@@ -134,6 +139,11 @@ function vmReport({ points, ...history }: Known, settings: ReportSettings): VmRe
     hints: anomalyHints(points),
     ...(retention && { retention: letGo(points, retention, now) }),
   };
+}
+
+function statusOf(ageMs: number, objectiveMs: number): VmStatus {
+  if (ageMs <= objectiveMs) return 'in time';
+  return ageMs <= RETIRED_AFTER_HOURS * HOUR_MS ? 'late' : 'retired';
 }
 
 function shownOf(points: readonly PointFacts[]) {

@@ -32,12 +32,13 @@ export function reportPage({ fleet, pricesNote, heat }: PageParts): string {
 
 function tiles({ vms, days, objectiveMs }: FleetReport): Markup {
   const late = vms.filter(({ status }) => status === 'late').length;
+  const inTime = vms.filter(({ status }) => status === 'in time').length;
   const sum = (of: (vm: FleetReport['vms'][number]) => number) => vms.reduce((total, vm) => total + of(vm), 0);
   const points = days.reduce((total, day) => total + day.points, 0);
   const monthly = sum(({ runsDollars, storageDollars }) => runsDollars + storageDollars);
   const tile = (id: string, figure: string, what: string) => html`<li id="${id}"><b>${figure}</b>${what}</li>`;
   return html`<ul class="tiles">
-${tile('in-time', `${vms.length - late} of ${vms.length}`, `VMs have a point younger than ${ageText(objectiveMs)}`)}
+${tile('in-time', `${inTime} of ${vms.length}`, `VMs have a point younger than ${ageText(objectiveMs)}`)}
 ${tile('late', String(late), late === 1 ? 'VM is late' : 'VMs are late')}
 ${tile('points', points.toLocaleString('en-US'), 'restore points')}
 ${tile('stored', bytesText(sum(({ storedBytes }) => storedBytes)), 'stored')}
@@ -89,7 +90,7 @@ function heatSection(heat: readonly DiskHeat[]): Markup {
 function notes({ vms, objectiveMs }: FleetReport, pricesNote: string): Markup {
   const unnamed = vms.filter(({ verified }) => verified === undefined).length;
   return html`<section><h2>How to read this</h2><ul>
-<li>Late: the newest restore point is older than ${ageText(objectiveMs)}. A VM that is gone from its pool becomes late too.</li>
+<li>Late: the newest restore point is older than ${ageText(objectiveMs)}. Retired: nothing new for two weeks, as of a VM that is gone from its pool; its points stay.</li>
 <li>Next expected: newest point plus the median interval of the last fourteen. The schedule itself is not in the vault.</li>
 <li>Costs: ${pricesNote}. Runs by what readers and commit used; storage by the bytes that runs stored. Not in them: what a site pays whether it backs up or not (key, secret, endpoints, link).</li>
 <li>Next month: as much added as in the last 30 days, nothing let go.</li>

@@ -14,7 +14,7 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.6rem;margin:1rem 0;padding:0;list-style:none}
 .tiles li{background:var(--panel);border:1px solid var(--rule);border-radius:.5rem;padding:.6rem .8rem}.tiles b{display:block;font-size:1.35rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .5rem;border-bottom:1px solid var(--rule);vertical-align:top}
-thead th{color:var(--soft);font-weight:600;font-size:.85rem}tbody th{font-weight:600;overflow-wrap:anywhere}.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+thead th{color:var(--soft);font-weight:600;font-size:.85rem}tbody th{font-weight:600;overflow-wrap:anywhere}.fleet>tbody>tr>th{min-width:11rem}.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 svg{display:block;width:100%;height:auto}.strip{width:240px}.heat{max-width:920px}
 .tick{fill:var(--soft);font-size:11px}.grid{stroke:var(--rule);fill:none}.changed{fill:var(--changed)}.stored{fill:none;stroke:var(--stored);stroke-width:2}
 .increment{stroke:var(--stored);stroke-width:1}.full{stroke:var(--full);stroke-width:2}

@@ -52,15 +52,17 @@ function reportOf(points: readonly PointFacts[], changes: Partial<ReportSettings
 const month = Array.from({ length: 10 }, (_, index) => facts(10 - index));
 
 describe('the fleet', () => {
-  test('a VM is late when its newest point is older than its objective, and late ones come first', () => {
+  test('a VM is late when its newest point is older than its objective, retired after two weeks, and late ones come first', () => {
     const builder = new FleetBuilder(settings);
     builder.add(history('in time', [facts(1)]));
     builder.add(history('late', [facts(2)]));
+    builder.add(history('retired', [facts(15)]));
     assert.deepEqual(
       builder.finish().vms.map(({ name, status }) => [name, status]),
       [
         ['late', 'late'],
         ['in time', 'in time'],
+        ['retired', 'retired'],
       ],
     );
   });
