@@ -5,6 +5,7 @@ import { Failure } from '#lib/failure.ts';
 import { DamagedContent } from '#lib/restore/restore-disk.ts';
 import { addAudit } from './audit.ts';
 import { addBackup } from './backup.ts';
+import { addCoverage } from './coverage.ts';
 import { addDoctor } from './doctor.ts';
 import { addEstimate } from './estimate.ts';
 import { addFiles } from './files.ts';
@@ -50,6 +51,7 @@ addAudit(program);
 addReport(program);
 addEstimate(program);
 addPrices(program);
+addCoverage(program);
 
 try {
   await program.parseAsync();
