@@ -5,7 +5,8 @@ import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/a
 import { StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
-import { fleetInputOf, type PolicySettings } from './settings.ts';
+import { fleetInputOf } from '#lib/workflow/fleet-input.ts';
+import type { PolicySettings } from './settings.ts';
 
 /** The scheduler's default is 185 attempts in 24 hours: a backup that late would meet the next one. */
 const START_ATTEMPTS = 5;

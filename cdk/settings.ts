@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import { DEFAULT_READERS, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
-import { type FleetInput, fleetInput } from '#lib/workflow/fleet-input.ts';
+import { fleetInput } from '#lib/workflow/fleet-input.ts';
 import type { HostEntry, PoolEntries } from '#lib/workflow/pools-environment.ts';
 
 /** The settings cannot be used: each line of the message names a key, the value found there, and the cure. */
@@ -166,11 +166,6 @@ export function poolEntriesOf(pools: Settings['pools']): PoolEntries {
       { coordinator: hostEntry(coordinator), others: otherHosts.map(hostEntry), secretName, nbd },
     ]),
   );
-}
-
-/** What a schedule starts the fleet workflow with. */
-export function fleetInputOf({ name, at: _at, timezone: _timezone, ...choices }: PolicySettings): FleetInput {
-  return { policy: name, ...choices };
 }
 
 function hostEntry({ url, fingerprint, authority = '' }: Host): HostEntry {

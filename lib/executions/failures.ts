@@ -12,3 +12,13 @@ export class ExecutionLookupUnavailable extends Failure {
   static override readonly failureName = 'ExecutionLookupUnavailable';
   static override readonly transient = true;
 }
+
+/** No such workflow or execution, here and now. */
+export class ExecutionUnknown extends Failure {
+  static override readonly failureName = 'ExecutionUnknown';
+}
+
+/** Step Functions refused a person's request or could not be reached. */
+export class WorkflowsUnreachable extends Failure {
+  static override readonly failureName = 'WorkflowsUnreachable';
+}

@@ -33,3 +33,11 @@ export const fleetInput = z.strictObject({
 });
 
 export type FleetInput = z.infer<typeof fleetInput>;
+
+/** What a fleet run of a policy of the settings file is started with: all of it but its time. */
+export function fleetInputOf<
+  Policy extends { readonly name: string; readonly at?: unknown; readonly timezone?: unknown },
+>(policy: Policy) {
+  const { name, at: _at, timezone: _timezone, ...choices } = policy;
+  return { policy: name, ...choices };
+}
