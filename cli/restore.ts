@@ -4,10 +4,12 @@ import { type Command, Option } from 'commander';
 import { diskOfPoint, findPoint } from '#lib/restore/points.ts';
 import type { RestoreOptions as DiskOptions, RestoreProgress } from '#lib/restore/restore-disk.ts';
 import { isBlockDevice, restoreBlockDevice, restoreRawFile, restoreVhdFile } from '#lib/restore/restore-to-path.ts';
+import { UnpackingThreads } from '#lib/restore/unpacking-threads.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { formatBytes, formatDuration } from './console-text.ts';
 import { progressLine } from './restore-progress.ts';
 import { type HostOptions, restoreToNewDisk } from './restore-to-new-disk.ts';
+import { unpackingThreads } from './unpacking-threads.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
 interface RestoreOptions extends VaultOptions, HostOptions {
@@ -64,7 +66,8 @@ async function restore(name: string, options: RestoreOptions): Promise<void> {
   using vault = openVault(options);
   const point = await findPoint(vault.store, { point: name, vm: options.vm });
   const { disk, seq } = diskOfPoint(point, options.disk);
-  const content = await DiskContent.open(vault.store, { disk, seq });
+  await using threads = new UnpackingThreads(unpackingThreads());
+  const content = await DiskContent.open(vault.store, { disk, seq }, threads);
   const startedMs = Date.now();
   const result = await restoreTo(content, options, startedMs);
   const tookMs = Date.now() - startedMs;

@@ -5,8 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { NbdServer, type NbdServerSettings } from '#lib/nbd-server/server.ts';
 import { findPoint } from '#lib/restore/points.ts';
+import { UnpackingThreads } from '#lib/restore/unpacking-threads.ts';
 import { serveExports } from '#lib/restore/vault-export.ts';
 import { MIB } from '#lib/units.ts';
+import { unpackingThreads } from './unpacking-threads.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
 interface ServeOptions extends VaultOptions {
@@ -51,7 +53,8 @@ Examples:
 async function serve(name: string, options: ServeOptions): Promise<void> {
   using vault = openVault(options);
   const point = await findPoint(vault.store, { point: name, vm: options.vm });
-  const disks = await serveExports(vault.store, point, { cacheBytes: options.cacheMib * MIB });
+  await using unpacker = new UnpackingThreads(unpackingThreads());
+  const disks = await serveExports(vault.store, point, { cacheBytes: options.cacheMib * MIB, unpacker });
   const tls = await readTls(options);
   await using server = await NbdServer.start({
     disks,

@@ -9,8 +9,8 @@ import type { FrameRead, GrainPlace } from '#lib/vault/frame-reads.ts';
 /** 1 GiB of disk is planned at a time: of scattered increments this brings together what lies together in its pack. */
 const PLANNED_GRAINS = 16_384;
 /**
- * GETs in flight: enough to fill a link whose single connections are slow, and at most 12 x 8 MiB of stored bytes in
- * memory, each with one frame's content of 256 KiB.
+ * GETs in flight: enough to fill a link whose single connections are slow, and at most 12 x 16 MiB of memory, 8 MiB of
+ * stored bytes and 8 MiB of content each.
  */
 const FETCHES_AT_ONCE = 12;
 /** Ranges named in the sentence; `ranges` holds all. */

@@ -5,6 +5,7 @@ import type { ServedDisk } from '#lib/nbd-server/served-disk.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type Bytes, GRAIN_BYTES, grainOffsetBytes, MIB } from '#lib/units.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
+import type { FrameUnpacker } from '#lib/vault/unpack-frames.ts';
 import type { NamedPoint } from './points.ts';
 import { SequentialStreams } from './sequential-streams.ts';
 import { WINDOW_BYTES, WindowCache } from './window-cache.ts';
@@ -94,12 +95,12 @@ function stretchOf(offsetBytes: Bytes): number {
 export function serveExports(
   store: ObjectStore,
   { name, point }: NamedPoint,
-  { cacheBytes }: { readonly cacheBytes: Bytes },
+  { cacheBytes, unpacker }: { readonly cacheBytes: Bytes; readonly unpacker: FrameUnpacker },
 ): Promise<VaultExport[]> {
   const disks = point.disks.map(async ({ disk, seq, device, name: label }) => {
     const description = `${label} of ${point.vmName} at ${name}`;
     const settings = { name: device, description, cacheBytes: Math.floor(cacheBytes / point.disks.length) };
-    return new VaultExport(await DiskContent.open(store, { disk, seq }), settings);
+    return new VaultExport(await DiskContent.open(store, { disk, seq }, unpacker), settings);
   });
   return Promise.all(disks);
 }

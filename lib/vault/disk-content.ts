@@ -5,7 +5,6 @@
 
 import type { Failure } from '#lib/failure.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
-import { decodeFrame } from '#lib/format/frame.ts';
 import type { GrainRun } from '#lib/format/grain-bitmap.ts';
 import { grainDigest } from '#lib/format/grain-content.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
@@ -18,6 +17,7 @@ import {
   type Bytes,
   type DiskId,
   GRAIN_BYTES,
+  type GrainIndex,
   grainOffsetBytes,
   grainRunBytes,
   grainsCovering,
@@ -36,6 +36,7 @@ import {
 import { readEntry } from './ledger.ts';
 import { ManifestReader } from './manifest-reader.ts';
 import { PackIndexes } from './pack-indexes.ts';
+import { bufferOf, type FrameUnpacker, type StoredFrame, type UnpackedFrame, unpackHere } from './unpack-frames.ts';
 
 /** Sections kept decoded: a sequential reader needs one or two at a time, at most 4 MiB each. */
 const KEPT_SECTIONS = 4;
@@ -63,12 +64,14 @@ export class DiskContent {
   /** Bytes of the disk that hold data, by the manifest's own count. */
   readonly dataBytes: Bytes;
   readonly #store: ObjectStore;
+  readonly #unpacker: FrameUnpacker;
   readonly #manifest: ManifestReader;
   readonly #indexes: PackIndexes;
   readonly #sections = new Map<number, Promise<SectionExtents>>();
 
-  private constructor(store: ObjectStore, entry: LedgerEntry, manifest: ManifestReader) {
+  private constructor({ store, entry, unpacker }: ContentParts, manifest: ManifestReader) {
     this.#store = store;
+    this.#unpacker = unpacker;
     this.#manifest = manifest;
     this.entry = entry;
     this.disk = manifest.header.disk;
@@ -80,9 +83,13 @@ export class DiskContent {
     this.#indexes = new PackIndexes(store, this.disk);
   }
 
-  static async open(store: ObjectStore, at: { disk: DiskId; seq: number }): Promise<DiskContent> {
+  static async open(
+    store: ObjectStore,
+    at: { disk: DiskId; seq: number },
+    unpacker: FrameUnpacker = unpackHere,
+  ): Promise<DiskContent> {
     const { entry } = await readEntry(store, at);
-    return new DiskContent(store, entry, await ManifestReader.open(store, entry.manifest));
+    return new DiskContent({ store, entry, unpacker }, await ManifestReader.open(store, entry.manifest));
   }
 
   /**
@@ -141,11 +148,9 @@ export class DiskContent {
       await this.#deliverSingly(read, receiver, fetched.failure);
       return;
     }
-    for (const frame of read.frames) {
-      const at = frame.place.offsetBytes - first.offsetBytes;
-      const stored = fetched.value.subarray(at, at + frame.place.storedBytes);
-      await this.#unpack({ read, frame, stored, where: `frame ${frame.place.frame} of pack ${key}` }, receiver);
-    }
+    const stored = read.frames.map((frame) => storedFrame(read, frame, { startBytes: first.offsetBytes, key }));
+    const unpacked = await this.#unpacker.unpack(fetched.value, stored);
+    for (const [i, frame] of read.frames.entries()) await this.#hand(frame, unpacked[i], receiver);
   }
 
   /** Delivers a range; throws the first damage rather than deliver a wrong byte. */
@@ -209,29 +214,28 @@ export class DiskContent {
     for (const frame of read.frames) await this.deliver({ ...read, frames: [frame] }, receiver);
   }
 
-  async #unpack({ read, frame, stored, where }: StoredFrame, receiver: ContentReceiver): Promise<void> {
-    const { place } = frame;
-    const decoded = await undamaged(decoding(stored, { grains: place.grains, where }));
-    if (decoded.kind === 'damaged') {
-      for (const run of runsOf(frame.grains)) receiver.damaged(run, decoded.failure);
+  /** Intact neighbours go in one piece. */
+  async #hand(
+    { place, grains }: WantedFrame,
+    unpacked: UnpackedFrame | undefined,
+    receiver: ContentReceiver,
+  ): Promise<void> {
+    if (unpacked?.kind !== 'content') {
+      const failure = new DamagedObject(unpacked?.message ?? `frame ${place.frame} was not unpacked`);
+      for (const run of runsOf(grains)) receiver.damaged(run, failure);
       return;
     }
-    const content = decoded.value;
-    const contentOf = (slot: number, count: number) =>
-      content.subarray((slot - place.firstSlot) * GRAIN_BYTES, (slot - place.firstSlot + count) * GRAIN_BYTES);
-    for (const run of frame.grains) {
-      if (this.holds(read, run, contentOf(run.slot, run.count))) {
-        await this.#emit(run, contentOf(run.slot, run.count), receiver);
-        continue;
-      }
-      for (let i = 0; i < run.count; i++) {
-        const single = { first: run.first + i, count: 1, slot: run.slot + i };
-        const data = contentOf(single.slot, 1);
-        if (this.holds(read, single, data)) await this.#emit(single, data, receiver);
-        else {
-          const failure = new DamagedObject(`grain ${single.first} in ${where} has another digest than its index says`);
-          receiver.damaged({ first: single.first, end: single.first + 1 }, failure);
-        }
+    const content = bufferOf(unpacked.content);
+    for (const { first, count, slot } of grains) {
+      const position = slot - place.firstSlot;
+      let done = 0;
+      for (let i = 0; i <= count; i++) {
+        const isDamaged = unpacked.damaged.includes(position + i);
+        if (i < count && !isDamaged) continue;
+        const data = content.subarray((position + done) * GRAIN_BYTES, (position + i) * GRAIN_BYTES);
+        if (i > done) await this.#emit({ first: first + done, count: i - done, slot: slot + done }, data, receiver);
+        if (i < count) receiver.damaged({ first: first + i, end: first + i + 1 }, wrongDigest(first + i, place.frame));
+        done = i + 1;
       }
     }
   }
@@ -243,16 +247,31 @@ export class DiskContent {
   }
 }
 
-interface StoredFrame {
-  readonly read: FrameRead;
-  readonly frame: WantedFrame;
-  readonly stored: Buffer;
-  readonly where: string;
+interface ContentParts {
+  readonly store: ObjectStore;
+  readonly entry: LedgerEntry;
+  readonly unpacker: FrameUnpacker;
 }
 
-/** A promise, so that what decodeFrame throws is told apart like all other damage. */
-async function decoding(stored: Buffer, frame: { grains: number; where: string }): Promise<Buffer> {
-  return decodeFrame(stored, frame);
+function wrongDigest(grain: GrainIndex, frame: number): DamagedObject {
+  return new DamagedObject(`grain ${grain} in frame ${frame} of its pack has another digest than the index says`);
+}
+
+/** A wanted frame within the bytes that were fetched from `startBytes` of its pack on. */
+function storedFrame(
+  { index }: FrameRead,
+  { place, grains }: WantedFrame,
+  { startBytes, key }: { startBytes: Bytes; key: string },
+): StoredFrame {
+  const start = place.offsetBytes - startBytes;
+  return {
+    start,
+    end: start + place.storedBytes,
+    grains: place.grains,
+    where: `frame ${place.frame} of pack ${key}`,
+    digests: Buffer.concat(Array.from({ length: place.grains }, (_, i) => index.digestOf(place.firstSlot + i))),
+    wanted: grains.flatMap(({ slot, count }) => Array.from({ length: count }, (_, i) => slot - place.firstSlot + i)),
+  };
 }
 
 type Undamaged<T> =

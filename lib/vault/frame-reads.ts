@@ -11,6 +11,8 @@ import { type GrainCount, type GrainIndex, MIB, SECTION_GRAINS, WINDOW_GRAINS } 
 const GAP_BYTES = MIB;
 /** Largest single GET, so that a dense range arrives in pieces that many workers share. */
 const FETCH_BYTES = 8 * MIB;
+/** Frames of one GET, 8 MiB of content: what compresses well must not unpack to gigabytes at once. */
+const FETCH_FRAMES = 32;
 
 /** Consecutive grains in consecutive slots of one pack. */
 export interface GrainPlace {
@@ -91,16 +93,17 @@ export function wantedFrames(index: PackIndex, places: readonly GrainPlace[]): W
 export function groupFrames(frames: readonly WantedFrame[]): WantedFrame[][] {
   const groups: WantedFrame[][] = [];
   for (const frame of frames) {
-    const group = groups.at(-1);
-    const first = group?.[0]?.place;
-    const last = group?.at(-1)?.place;
+    const group = groups.at(-1) ?? [];
+    const first = group[0]?.place;
+    const last = group.at(-1)?.place;
     const { offsetBytes, storedBytes } = frame.place;
     const near =
       first !== undefined &&
+      group.length < FETCH_FRAMES &&
       last !== undefined &&
       offsetBytes - (last.offsetBytes + last.storedBytes) <= GAP_BYTES &&
       offsetBytes + storedBytes - first.offsetBytes <= FETCH_BYTES;
-    if (near) group?.push(frame);
+    if (near) group.push(frame);
     else groups.push([frame]);
   }
   return groups;
