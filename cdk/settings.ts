@@ -82,6 +82,8 @@ const policy = z.strictObject({
 
 const settings = z
   .strictObject({
+    /** For editors; nothing is read from there. */
+    $schema: z.optional(z.string()),
     name: z._default(text(/^[A-Za-z][A-Za-z0-9-]{0,30}$/, 'choose a name of letters, digits and dashes'), 'blockferry'),
     pools: z.array(pool).check(z.minLength(1, 'describe at least one pool')),
     /** Parallel readers of a run that does not say otherwise. */
@@ -131,6 +133,11 @@ export type Settings = z.output<typeof settings>;
 export type VaultSettings = Settings['vault'];
 export type NetworkSettings = z.output<typeof network>;
 export type PolicySettings = z.output<typeof policy>;
+
+/** The settings as a JSON schema, from which editors complete and check blockferry.json. */
+export function settingsSchema(): object {
+  return z.toJSONSchema(settings, { io: 'input' });
+}
 
 /** Reads a settings file. Throws SettingsInvalid. */
 export function readSettings(path: string): Settings {

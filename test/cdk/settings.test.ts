@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseSettings, poolEntriesOf, readSettings } from '#cdk/settings.ts';
+import { parseSettings, poolEntriesOf, readSettings, settingsSchema } from '#cdk/settings.ts';
 import { poolsEnvironment } from '#lib/workflow/pools-environment.ts';
 
 const fingerprint = Array.from({ length: 32 }, () => 'AB').join(':');
@@ -78,4 +78,16 @@ test('a file that is absent or not JSON is named', () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('the schema for editors is that of the settings', () => {
+  const shipped = readFileSync(new URL('../../blockferry.schema.json', import.meta.url), 'utf8');
+  assert.deepEqual(JSON.parse(shipped), JSON.parse(JSON.stringify(settingsSchema())));
+  assert.doesNotThrow(() => parseSettings({ $schema: './blockferry.schema.json', pools: [pool] }, 'blockferry.json'));
+});
+
+test('a policy names a pool that there is, and no two policies have one name', () => {
+  const policy = { name: 'nightly', select: 'all', at: '01:30' };
+  assert.match(complaint({ pools: [pool], policies: [{ ...policy, pool: 'other' }] }), /name in every policy one of/);
+  assert.match(complaint({ pools: [pool], policies: [policy, policy] }), /give every policy its own name/);
 });
