@@ -1,6 +1,7 @@
 /** The simulated site of the demo with its installation and its vault. */
 
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { backupResult } from '#cli/backup.ts';
 import { RunProgress } from '#cli/run-progress.ts';
 import { diskOfPoint, listPoints } from '#lib/restore/points.ts';
@@ -14,24 +15,35 @@ import { LocalInstallation } from '#local/installation.ts';
 import type { S3Server } from '#local/s3/server.ts';
 import type { Simulator } from '#sim/simulator.ts';
 import { identical } from './identical.ts';
-import { Meter, type RunMeasurement } from './measurements.ts';
+import { type DemoRun, Meter } from './measurements.ts';
+import type { ServerCount } from './server-count.ts';
 
 export const DEMO_BUCKET = 'demo-vault';
 export const DEMO_PREFIX = 'demo/';
 const READERS = 4;
 
+interface DemoParts {
+  readonly sim: Simulator;
+  readonly s3: S3Server;
+  /** Told of every request of `s3`. */
+  readonly count: ServerCount;
+  readonly say: (line: string) => void;
+}
+
 export class DemoSite {
   readonly #sim: Simulator;
   readonly #s3: S3Server;
+  readonly #count: ServerCount;
   readonly #store: ObjectStore;
   #installation: LocalInstallation | undefined;
   #meter: Meter | undefined;
 
   readonly #say: (line: string) => void;
 
-  constructor({ sim, s3, say }: { sim: Simulator; s3: S3Server; say: (line: string) => void }) {
+  constructor({ sim, s3, count, say }: DemoParts) {
     this.#sim = sim;
     this.#s3 = s3;
+    this.#count = count;
     this.#say = say;
     this.#store = underPrefix(
       s3Store({ bucket: DEMO_BUCKET, endpoint: s3.endpoint, credentials: this.#credentials }),
@@ -56,16 +68,24 @@ export class DemoSite {
     return this.#installation;
   }
 
-  async backUp(title: string, vm: string): Promise<RunMeasurement> {
+  async backUp(title: string, vm: string): Promise<DemoRun> {
     if (this.#installation === undefined) throw new TypeError('the site was not started');
     const meter = new Meter(this.#sim, this.#s3);
     this.#meter = meter;
     const before = this.#installation.executions.length;
+    this.#count.clear();
     const execution = await this.#installation.startBackup({ vm, readers: READERS });
     await execution.finished;
     const { storedBytes, point } = backupResult(execution);
     this.#say(`  restore point ${point}`);
-    return meter.result(title, this.#installation.executions.slice(before), storedBytes);
+    const measured = meter.result(title, this.#installation.executions.slice(before), storedBytes);
+    const counted = this.#count.ofReadersAndCommit();
+    const record = (await listPoints(this.#store)).find(({ name }) => point.includes(name))?.point.measured.requests;
+    const exact = isDeepStrictEqual(record, counted);
+    this.#say(
+      `  its cost record: ${record?.puts} + ${record?.gets} requests of readers and commit; the S3 server ${exact ? 'counted the same' : `COUNTED ${counted.puts} + ${counted.gets}`}`,
+    );
+    return { ...measured, recordIsExact: exact };
   }
 
   /** Restores every point and compares it with the image that the disk was at its time. */

@@ -23,6 +23,11 @@ export interface RunMeasurement {
   readonly peakReaderBytes: number;
 }
 
+/** With the comparison of the point's cost record with what the S3 server counted. */
+export interface DemoRun extends RunMeasurement {
+  readonly recordIsExact: boolean;
+}
+
 /** Counts everything since it was made. */
 export class Meter {
   readonly #sim: Simulator;
