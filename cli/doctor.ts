@@ -47,7 +47,7 @@ function lineOf(finding: Finding): string {
 }
 
 /** Scripts tell what has to be changed from what may be accepted. */
-export function exitCodeOf(findings: readonly Finding[]): 0 | 1 | 2 {
+function exitCodeOf(findings: readonly Finding[]): 0 | 1 | 2 {
   if (findings.some(({ state }) => state === 'failed')) return 2;
   return findings.some(({ state }) => state === 'warning') ? 1 : 0;
 }
