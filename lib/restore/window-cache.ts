@@ -19,16 +19,10 @@ export class WindowCache {
   readonly #limitWindows: number;
   /** In order of last use, oldest first. */
   readonly #windows = new Map<number, Promise<Buffer>>();
-  #loads = 0;
 
   constructor(content: DiskContent, limitBytes: Bytes) {
     this.#content = content;
     this.#limitWindows = Math.max(1, Math.floor(limitBytes / WINDOW_BYTES));
-  }
-
-  /** Loads under way. */
-  get loads(): number {
-    return this.#loads;
   }
 
   /** The windows of a run, each whole but for the disk's last. Rejects with what is wrong with one of them. */
@@ -37,9 +31,13 @@ export class WindowCache {
     return Promise.all(windows);
   }
 
-  /** Begins to load what is not there; failures are met again by whoever asks for the windows. */
-  prefetch(run: WindowRun): void {
-    void Promise.allSettled(this.#start(run));
+  /** Loads what is not there; never rejects: failures are met again by whoever asks for the windows. */
+  async prefetch(run: WindowRun): Promise<void> {
+    await Promise.allSettled(this.#start(run));
+  }
+
+  has(window: number): boolean {
+    return this.#windows.has(window);
   }
 
   #start({ first, end }: WindowRun): Promise<Buffer>[] {
@@ -76,7 +74,6 @@ export class WindowCache {
 
   /** Settles every window in `missing`. */
   async #load({ first, end }: WindowRun, missing: ReadonlyMap<number, PromiseWithResolvers<Buffer>>): Promise<void> {
-    this.#loads++;
     const loaded = new Map<number, Buffer>();
     try {
       const grains = { first: first * WINDOW_GRAINS, end: end * WINDOW_GRAINS };
@@ -95,8 +92,6 @@ export class WindowCache {
       for (const [window, { resolve }] of missing) resolve(loaded.get(window) ?? this.#emptyWindow(window));
     } catch (failure) {
       for (const { reject } of missing.values()) reject(failure);
-    } finally {
-      this.#loads--;
     }
   }
 
