@@ -103,11 +103,8 @@ class Auditor {
   #compare({ disk, seq, sha256 }: LedgerHead, witness: string): void {
     const stored = this.#ledgers.get(disk)?.[seq - 1];
     if (stored?.sha256 === sha256) return;
-    const what = stored === undefined ? 'is gone' : 'is another entry';
-    this.report(
-      vaultKeys.ledgerEntry(disk, seq),
-      `${what} than ${witness} knows: the ledger was rolled back or replaced`,
-    );
+    const what = stored === undefined ? `is gone, which ${witness} knows` : `is another entry than ${witness} knows`;
+    this.report(vaultKeys.ledgerEntry(disk, seq), `${what}: the ledger was rolled back or replaced`);
   }
 
   async #points(disk: DiskId): Promise<void> {
