@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { restoreRawFile, restoreVhdFile } from '#lib/restore/restore-to-path.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { memoryStore } from '../fakes/memory-store.ts';
@@ -47,6 +50,27 @@ for (const [what, diskBytes, grains] of [
     assert.ok((await stat(vhd)).size < 3 * 1_048_576 * (grains.length + 1), 'holes take no place');
   });
 }
+
+test('libvhdi reads the same bytes from a VHD as the disk holds', { skip: !existsSync('/dev/fuse') }, async () => {
+  const content = await contentWith(20 * 1_048_576 + 512, [0, 5, 40, 319]);
+  const raw = join(folder, 'libvhdi.raw');
+  const vhd = join(folder, 'libvhdi.vhd');
+  await restoreRawFile(content, raw);
+  await restoreVhdFile(content, vhd);
+  const mountPoint = join(folder, 'mounted');
+  await mkdir(mountPoint);
+  // Verbose keeps it in the foreground, so that its end can be waited for.
+  const mount = spawn('vhdimount', ['-v', vhd, mountPoint], { stdio: 'ignore' });
+  try {
+    const mounted = join(mountPoint, 'vhdi1');
+    for (let poll = 0; poll < 100 && !existsSync(mounted); poll++) await delay(50);
+    assert.ok((await readFile(mounted)).equals(await readFile(raw)));
+  } finally {
+    const ended = once(mount, 'exit');
+    execFileSync('umount', [mountPoint]);
+    await ended;
+  }
+});
 
 test('a disk of more than 2040 GiB is refused as VHD before a file is made', async () => {
   const content = await contentWith(2041 * GIB, [0]);
