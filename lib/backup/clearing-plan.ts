@@ -4,7 +4,7 @@
  *
  * | snapshot | fate |
  * |---|---|
- * | base of the newest point, made with tracking | data dropped, record of changes stays |
+ * | base of the newest point of a disk that exists | data dropped, record of changes stays |
  * | made by this run, and not that base | destroyed |
  * | made by this run without its knowledge (lost answer) | destroyed |
  * | made by a run that was released before, and not that base | destroyed: older base, or stale after a lost chain |
@@ -46,7 +46,7 @@ export interface DiskClearing {
 
 export async function planClearing(facts: ClearingFacts, disk: RunDisk): Promise<DiskClearing> {
   if (await isBeingMade(facts, disk)) return { fates: [], beingMade: true };
-  const base = await baseSnapshot(facts.store, disk.disk);
+  const base = await usefulBase(facts, disk.disk);
   const fates = new Map<DiskId, SnapshotFate>();
   for (const snapshot of await ownSnapshots(facts, disk)) {
     fates.set(snapshot, fateOf(snapshot, disk.disk, { base, why: `run ${facts.record.run} made it and is over` }));
@@ -64,6 +64,12 @@ export async function baseSnapshot(store: ObjectStore, disk: DiskId): Promise<Di
   if (head === undefined) return undefined;
   const { source } = (await ManifestReader.open(store, head.entry.manifest)).header;
   return source.changedBlocks ? source.snapshot : undefined;
+}
+
+/** A disk that was removed, reverted or moved has no next run: its base is of no use to anybody. */
+async function usefulBase({ store, session }: ClearingFacts, disk: DiskId): Promise<DiskId | undefined> {
+  const lives = (await findVdiRecord(session, disk)) !== undefined;
+  return lives ? baseSnapshot(store, disk) : undefined;
 }
 
 /** Why a base stays on the host; part of every proof. */
