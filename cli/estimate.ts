@@ -3,13 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { judgeBudget } from '#lib/cost/budget.ts';
-import { compareRun, type Difference } from '#lib/cost/difference.ts';
 import { estimateMonth, estimateRestore, estimateRun, type MonthEstimate, type Setup } from '#lib/cost/estimate.ts';
+import { pointCost } from '#lib/cost/point-cost.ts';
 import { type PriceList, PricesInvalid, parsePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { readersFor } from '#lib/cost/readers.ts';
 import { recommend } from '#lib/cost/recommendation.ts';
-import { runCost, usageOf } from '#lib/cost/run-cost.ts';
-import { type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf, workOf } from '#lib/cost/workload.ts';
+import { type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf } from '#lib/cost/workload.ts';
 import { Failure } from '#lib/failure.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import { listPoints } from '#lib/restore/points.ts';
@@ -89,7 +88,8 @@ async function estimate(options: EstimateOptions): Promise<void> {
   const load = workloadOf(sizes, { readers: setup.readers, runsPerMonth: options.runs, kept: options.keep });
   const { storedRatio } = load;
   const keptDays = Math.max(1, Math.round((options.keep * MONTH_DAYS) / Math.max(1, options.runs)));
-  const last = lastRun(prices, setup, points.at(-1));
+  const newest = points.at(-1);
+  const last = newest?.measured.requests && pointCost({ prices, storageClass: setup.storageClass }, newest);
   const result = {
     prices,
     sizes,
@@ -153,15 +153,6 @@ function setupOf(options: EstimateOptions): Setup {
     endpoints: options.endpoints,
     zones: options.zones,
   };
-}
-
-/** The newest run: what it would have been estimated at from its own work, and what it used. */
-function lastRun(prices: PriceList, setup: Setup, point: VmPoint | undefined): Difference | undefined {
-  if (point?.measured.requests === undefined) return undefined;
-  const bytes = point.disks.reduce((sum, { plannedBytes }) => sum + plannedBytes, 0);
-  const usage = usageOf(point);
-  const work = { ...workOf(bytes, setup.readers), storedRatio: usage.storedBytes / Math.max(1, bytes) };
-  return compareRun(estimateRun(prices, setup, work), runCost(prices, usage, setup.storageClass));
 }
 
 function keepBudget({ budget, budgetStop }: EstimateOptions, month: MonthEstimate): void {

@@ -1,6 +1,10 @@
 /** blockferry list: which restore points the vault holds. */
 
 import type { Command } from 'commander';
+import type { Difference } from '#lib/cost/difference.ts';
+import { pointCost } from '#lib/cost/point-cost.ts';
+import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
+import type { VmPoint } from '#lib/format/point.ts';
 import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
 import { parseVmId } from '#lib/units.ts';
 import { formatBytes, formatTable, formatTime } from './console-text.ts';
@@ -32,6 +36,7 @@ function describePoint({ name, point }: NamedPoint) {
     vm: point.vm,
     vmName: point.vmName,
     time: point.time,
+    run: costOf(point),
     disks: point.disks.map(({ disk, device, diskBytes, kind, full, storedBytes }) => ({
       disk,
       device,
@@ -51,9 +56,21 @@ function tableOf(points: readonly NamedPoint[]): string {
     formatTime(point.time),
     formatBytes(point.disks.reduce((sum, { diskBytes }) => sum + diskBytes, 0)),
     formatBytes(point.disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0)),
+    ...costCells(point),
     kindOf(point.disks),
   ]);
-  return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'KIND'], rows)}\n`;
+  return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'RUN COST', 'ESTIMATED', 'KIND'], rows)}\n`;
+}
+
+/** At list prices of Standard storage; absent for points whose run did not count its requests. */
+function costOf(point: VmPoint): Difference | undefined {
+  if (point.measured.requests === undefined) return undefined;
+  return pointCost({ prices: SHIPPED_PRICES, storageClass: 'STANDARD' }, point);
+}
+
+function costCells(point: VmPoint): string[] {
+  const cost = costOf(point);
+  return cost === undefined ? ['', ''] : [`$${cost.actualDollars.toFixed(4)}`, `$${cost.estimatedDollars.toFixed(4)}`];
 }
 
 function kindOf(disks: NamedPoint['point']['disks']): string {

@@ -51,7 +51,7 @@ export function sizesOfPoints(points: readonly VmPoint[]): Sizes | undefined {
 const sumDisks = (disks: VmPoint['disks']) => disks.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
 
 /** Cuts the work as the workflow would. */
-export function workOf(bytes: Bytes, readers: number): RunWork {
+function workOf(bytes: Bytes, readers: number): RunWork {
   return { bytes, shards: Math.max(1, Math.ceil(bytes / shardBytes(bytes, readers))) };
 }
 

@@ -1,11 +1,12 @@
 /** The facts of the report: every VM against its objective, what it stores and costs, and the fleet day by day. */
 
+import type { Pricing } from '#lib/cost/point-cost.ts';
 import { storageMonth } from '#lib/cost/storage-class.ts';
 import { RETIRED_AFTER_HOURS } from '#lib/observe/late-vms.ts';
 import { decideRetention, type RetentionPolicy } from '#lib/retention/policy.ts';
 import type { Bytes } from '#lib/units.ts';
 import { anomalyHints, median } from './anomalies.ts';
-import type { PointFacts, Pricing, VmHistory } from './history.ts';
+import type { PointFacts, VmHistory } from './history.ts';
 
 export interface Verified {
   readonly level: number;

@@ -1,14 +1,11 @@
 /** What the report keeps of each restore point: a vault of 200,000 points is read one VM at a time. */
 
-import { compareRun, type Difference } from '#lib/cost/difference.ts';
-import { estimateRun, type Setup } from '#lib/cost/estimate.ts';
-import type { PriceList } from '#lib/cost/prices.ts';
-import { READER_MIB_PER_SECOND } from '#lib/cost/readers.ts';
-import { runCost, usageOf } from '#lib/cost/run-cost.ts';
+import type { Difference } from '#lib/cost/difference.ts';
+import { type Pricing, pointCost } from '#lib/cost/point-cost.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
-import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
-import { type Bytes, type DiskId, GRAIN_BYTES, MIB, parseVmId, type VmId } from '#lib/units.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { type Bytes, type DiskId, GRAIN_BYTES, parseVmId, type VmId } from '#lib/units.ts';
 
 export interface PointFacts {
   readonly name: string;
@@ -35,22 +32,6 @@ export interface VmHistory {
   /** Oldest first, at least one. */
   readonly points: readonly PointFacts[];
 }
-
-export interface Pricing {
-  readonly prices: PriceList;
-  readonly storageClass: StorageClass;
-}
-
-/** One reader whose link is no narrower than itself: where readers wait for a link, the difference says so. */
-const FULL_SPEED = {
-  readers: 1,
-  memoryMib: 1024,
-  partBytes: 32 * MIB,
-  linkMibPerSecond: READER_MIB_PER_SECOND,
-  link: 'none',
-  endpoints: 0,
-  zones: 1,
-} as const;
 
 const VM_KEY = /^vms\/([0-9a-f-]{36})\/points\//;
 
@@ -79,7 +60,7 @@ function historyOf(points: readonly NamedPoint[], pricing: Pricing): VmHistory |
   };
 }
 
-function factsOf(name: string, point: VmPoint, { prices, storageClass }: Pricing): PointFacts {
+function factsOf(name: string, point: VmPoint, pricing: Pricing): PointFacts {
   const sum = (of: (disk: VmPoint['disks'][number]) => number) =>
     point.disks.reduce((total, disk) => total + of(disk), 0);
   const fulls = point.disks.filter(({ kind }) => kind === 'full');
@@ -92,15 +73,6 @@ function factsOf(name: string, point: VmPoint, { prices, storageClass }: Pricing
     newBytes: sum(({ dataGrains }) => dataGrains * GRAIN_BYTES),
     storedBytes: sum(({ storedBytes }) => storedBytes),
     unchangedBytes: sum(({ unchangedGrains }) => unchangedGrains * GRAIN_BYTES),
-    run: runOf(point, { prices, storageClass }),
+    run: pointCost(pricing, point),
   };
-}
-
-function runOf(point: VmPoint, { prices, storageClass }: Pricing): Difference {
-  const setup: Setup = { ...FULL_SPEED, storageClass };
-  const bytes = point.disks.reduce((sum, { plannedBytes }) => sum + plannedBytes, 0);
-  const usage = usageOf(point);
-  const storedRatio = usage.storedBytes / Math.max(1, bytes);
-  const estimate = estimateRun(prices, setup, { bytes, shards: Math.max(1, usage.lambdaRequests), storedRatio });
-  return compareRun(estimate, runCost(prices, usage, storageClass));
 }
