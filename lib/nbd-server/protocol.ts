@@ -3,10 +3,10 @@
  * (NetworkBlockDevice/nbd, doc/proto.md). All integers are big-endian.
  */
 
-export const NBDMAGIC = 0x4e42444d41474943n;
+const NBDMAGIC = 0x4e42444d41474943n;
 export const IHAVEOPT = 0x49484156454f5054n;
 const NBD_REP_MAGIC = 0x0003e889045565a9n;
-export const NBD_REQUEST_MAGIC = 0x25609513;
+const NBD_REQUEST_MAGIC = 0x25609513;
 const NBD_SIMPLE_REPLY_MAGIC = 0x67446698;
 const NBD_STRUCTURED_REPLY_MAGIC = 0x668e33ef;
 

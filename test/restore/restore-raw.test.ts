@@ -69,6 +69,27 @@ test('each of 31 points of a chain of increments restores to what the disk was a
   }
 });
 
+test('a point whose neighbours were deleted with everything that only they needed restores', async () => {
+  const bucket = new MemoryBucket();
+  const { disk, image } = await smallDisk(bucket.store());
+  const first = Buffer.from(image);
+  await disk.addPoint(new Map([[10, randomBytes(GRAIN)]]));
+  const ofSecond = bucket.requests
+    .filter(({ operation, key }) => operation === 'put' && /packs|indexes|manifests/.test(key))
+    .slice(-3);
+  const third = randomBytes(GRAIN);
+  const seq = await disk.addPoint(new Map([[10, third]]));
+  for (const { key } of ofSecond) bucket.objects.delete(key);
+  for (const [point, expected] of [
+    [1, first],
+    [seq, Buffer.concat([image.subarray(0, 10 * GRAIN), third, image.subarray(11 * GRAIN)])],
+  ] as const) {
+    const path = join(folder, `neighbour-${point}.raw`);
+    await restoreRawFile(await DiskContent.open(bucket.store(), { disk: disk.disk, seq: point }), path);
+    assert.ok((await readFile(path)).equals(expected), `point ${point}`);
+  }
+});
+
 test('a restore never overwrites a file that is there', async () => {
   const { content } = await smallDisk();
   const path = join(folder, 'taken.raw');
