@@ -37,12 +37,13 @@ export interface AlarmsProps {
   readonly installation: string;
   readonly backup: IStateMachine;
   readonly fleet: IStateMachine;
+  readonly upkeep: IStateMachine;
   readonly topic: ITopic;
 }
 
 /** Alarms are named `<installation>-<name>`; the name is the heading in the runbook. */
 export function alarms(scope: Construct, props: AlarmsProps): void {
-  for (const [name, plan] of Object.entries(alarmPlans(props))) {
+  for (const [name, plan] of Object.entries({ ...endAlarms(props), ...findingAlarms(props) })) {
     const alarm = new Alarm(scope, `Alarm-${name}`, {
       alarmName: `${props.installation}-${name}`,
       alarmDescription: `[${plan.severity}] ${plan.what} See "${name}" in docs/runbook.md.`,
@@ -56,9 +57,8 @@ export function alarms(scope: Construct, props: AlarmsProps): void {
   }
 }
 
-function alarmPlans({ installation, backup, fleet }: AlarmsProps): Readonly<Record<string, AlarmPlan>> {
-  const own = (name: MetricName, statistic: string, period = HOUR) =>
-    ownMetric(installation, { name, statistic, period });
+/** Of workflows that did not end well, or did not begin. */
+function endAlarms({ backup, fleet, upkeep }: AlarmsProps): Readonly<Record<string, AlarmPlan>> {
   return {
     'run-failed': {
       severity: 'act',
@@ -72,14 +72,6 @@ function alarmPlans({ installation, backup, fleet }: AlarmsProps): Readonly<Reco
       metric: badEnds(fleet),
       threshold: 1,
     },
-    'no-recent-point': {
-      severity: 'act',
-      what: 'A VM has no restore point within the objective, or nobody has been looking.',
-      // Three looks: one that fails must not be an alarm.
-      metric: own('VmsWithoutRecentPoint', Stats.MAXIMUM, Duration.hours(3 * WATCH_HOURS)),
-      threshold: 1,
-      silence: 'breaching',
-    },
     'schedule-dropped': {
       severity: 'act',
       what: 'A schedule could not start its policy.',
@@ -91,10 +83,44 @@ function alarmPlans({ installation, backup, fleet }: AlarmsProps): Readonly<Reco
       }),
       threshold: 1,
     },
+    'upkeep-failed': {
+      severity: 'act',
+      what: 'The daily upkeep ended without success, so nobody looked at the vault.',
+      metric: badEnds(upkeep),
+      threshold: 1,
+    },
+  };
+}
+
+/** Of what the functions measure. */
+function findingAlarms({ installation }: AlarmsProps): Readonly<Record<string, AlarmPlan>> {
+  const own = (name: MetricName, statistic: string, period = HOUR) =>
+    ownMetric(installation, { name, statistic, period });
+  return {
+    'no-recent-point': {
+      severity: 'act',
+      what: 'A VM has no restore point within the objective, or nobody has been looking.',
+      // Three looks: one that fails must not be an alarm.
+      metric: own('VmsWithoutRecentPoint', Stats.MAXIMUM, Duration.hours(3 * WATCH_HOURS)),
+      threshold: 1,
+      silence: 'breaching',
+    },
     'certificate-changed': {
       severity: 'act',
       what: 'A host showed another certificate than the pinned one, so nothing was sent to it.',
       metric: own('CertificatesRefused', Stats.SUM),
+      threshold: 1,
+    },
+    'verification-failed': {
+      severity: 'act',
+      what: 'Objects of the vault are not as they were written.',
+      metric: own('VerificationFindings', Stats.MAXIMUM),
+      threshold: 1,
+    },
+    'sweeper-found-leftovers': {
+      severity: 'look',
+      what: 'The sweep took away what a dead run had left.',
+      metric: own('SweptObjects', Stats.SUM),
       threshold: 1,
     },
     'unexpected-full': {

@@ -21,7 +21,7 @@ import { listAllUnder, type VaultPlace, vaultAccess, vaultStatements } from './v
 /** Buffers that pass through a reader die young but would be kept by a large young generation: 26 MiB less, measured. */
 const READER_NODE_OPTIONS = '--max-semi-space-size=1';
 
-interface VaultProps {
+export interface VaultProps {
   readonly settings: Settings;
   readonly bucket: IBucket;
   readonly place: VaultPlace;
@@ -117,7 +117,8 @@ export function watchPointsFunction(scope: Construct, props: VaultProps): IFunct
   }).function;
 }
 
-function vaultEnvironmentOf({ settings, bucket }: VaultProps) {
+/** Where the vault is, as every function that uses it is told. */
+export function vaultEnvironmentOf({ settings, bucket }: VaultProps) {
   return {
     VAULT_BUCKET: bucket.bucketName,
     VAULT_PREFIX: settings.vault.prefix,

@@ -18,10 +18,11 @@ export interface ObservabilityProps {
   readonly watch: IFunction;
   readonly backup: IStateMachine;
   readonly fleet: IStateMachine;
+  readonly upkeep: IStateMachine;
 }
 
 /** Answers with the topic that every alarm reports to. */
-export function observability(scope: Construct, { settings, watch, backup, fleet }: ObservabilityProps): Topic {
+export function observability(scope: Construct, { settings, watch, backup, fleet, upkeep }: ObservabilityProps): Topic {
   new Rule(scope, 'Watch', {
     description: 'Blockferry looks for VMs without a recent restore point',
     schedule: Schedule.rate(Duration.hours(WATCH_HOURS)),
@@ -29,7 +30,7 @@ export function observability(scope: Construct, { settings, watch, backup, fleet
   });
   const topic = new Topic(scope, 'Alarms', { displayName: `Blockferry ${settings.name}`, enforceSSL: true });
   for (const address of settings.notify) topic.addSubscription(new EmailSubscription(address));
-  alarms(scope, { installation: settings.name, backup, fleet, topic });
+  alarms(scope, { installation: settings.name, backup, fleet, upkeep, topic });
   dashboard(scope, settings.name, [backup, fleet]);
   return topic;
 }

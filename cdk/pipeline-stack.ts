@@ -11,6 +11,7 @@ import { placementIn } from './network.ts';
 import { observability } from './observability.ts';
 import { policySchedule } from './policy-schedule.ts';
 import type { Settings } from './settings.ts';
+import { upkeepMachine } from './upkeep-machine.ts';
 import type { VaultPlace } from './vault-access.ts';
 
 export interface PipelineStackProps extends StackProps {
@@ -34,11 +35,13 @@ export class PipelineStack extends Stack {
       backup,
       backupName,
     });
+    const upkeep = upkeepMachine(this, { settings, bucket, place, backupName, placement });
     const topic = observability(this, {
       settings,
       watch: watchPointsFunction(this, { settings, bucket, place }),
       backup,
       fleet,
+      upkeep,
     });
     for (const policy of settings.policies) policySchedule(this, fleet, policy);
     new CfnOutput(this, 'BackupStateMachineArn', { value: backup.stateMachineArn });

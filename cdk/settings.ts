@@ -96,6 +96,14 @@ const settings = z
     vault: z._default(vault, { owner: 'this-account', prefix: '', storageClass: 'STANDARD' }),
     network: z.optional(network),
     policies: z._default(z.array(policy), []),
+    /** When leftovers are swept and restore points are verified: best some hours after the last backup began. */
+    upkeep: z._default(
+      z.strictObject({
+        at: z._default(text(/^([01]\d|2[0-3]):[0-5]\d$/, 'give the time of day as HH:MM'), '12:00'),
+        timezone: z._default(text(/^[A-Za-z_]+(\/[A-Za-z_+-]+)*$/, 'give a zone of the tz database'), 'Etc/UTC'),
+      }),
+      { at: '12:00', timezone: 'Etc/UTC' },
+    ),
     /** Hours after which a VM without a new restore point is an alarm: a day, and two hours for the run itself. */
     objectiveHours: z._default(
       z.int('give whole hours').check(z.gte(1, 'give at least one hour'), z.lte(336, 'give at most two weeks')),

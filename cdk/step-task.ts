@@ -45,6 +45,8 @@ export interface StepTaskProps<Input extends z.ZodMiniType> {
   readonly function: IFunction;
   /** Of the state, where the step's own name is taken: names are unique in a workflow. */
   readonly state?: string;
+  /** Variables that get a value when the step has succeeded. */
+  readonly assign?: Readonly<Record<string, string>>;
   /** A JSONata expression for each field of the step's input. */
   readonly payload: PayloadOf<Input> | typeof WHOLE_INPUT;
 }
@@ -56,6 +58,7 @@ export function stepTask<Input extends z.ZodMiniType>(scope: Construct, props: S
     lambdaFunction: props.function,
     payload: payload === WHOLE_INPUT ? TaskInput.fromText(WHOLE_INPUT) : TaskInput.fromObject({ ...payload }),
     outputs: '{% $states.result.Payload %}',
+    ...(props.assign === undefined ? {} : { assign: { ...props.assign } }),
     taskTimeout: Timeout.duration(Duration.seconds(contract.timeoutSeconds + TASK_MARGIN_SECONDS)),
     // The construct's own retry would be added unseen to the list below.
     retryOnServiceExceptions: false,

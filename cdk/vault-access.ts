@@ -11,9 +11,13 @@ export interface VaultAccess {
   readonly write: readonly VaultPart[];
   /** Empty: only to learn that an object is not there. Left out: everything that is read is known to be there. */
   readonly list?: readonly VaultPart[];
+  /** Names of everything below these folders. */
+  readonly folders?: readonly `${string}/`[];
   readonly remove: readonly VaultPart[];
   /** Written in parts, so that an upload that failed has to be taken back. */
   readonly upload: readonly VaultPart[];
+  /** Uploads of others that may be taken back. */
+  readonly abort?: readonly VaultPart[];
 }
 
 /**
@@ -64,6 +68,23 @@ export const vaultAccess = {
     remove: ['leases', 'connections'],
     upload: [],
   },
+  'sweep-runs': {
+    read: ['vault', 'leases', 'connections', 'runs', 'ledger', 'manifests'],
+    write: ['runs'],
+    list: ['ledger'],
+    folders: ['runs/', 'connections/', 'vms/', 'disks/'],
+    remove: ['leases', 'connections'],
+    upload: [],
+    abort: ['packs'],
+  },
+  'verify-points': {
+    read: ['ledger', 'expired', 'manifests', 'damaged'],
+    write: ['verified', 'damaged'],
+    list: [],
+    folders: ['disks/'],
+    remove: [],
+    upload: [],
+  },
 } as const satisfies Record<string, VaultAccess>;
 
 /** The bucket as a policy names it; `prefix` is empty or ends in a slash. */
@@ -82,8 +103,11 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
     new PolicyStatement({ actions: ['s3:GetObject'], resources: objects(read) }),
     new PolicyStatement({ actions: ['s3:PutObject'], resources: objects(write) }),
     new PolicyStatement({ actions: ['s3:DeleteObject'], resources: objects(remove) }),
-    new PolicyStatement({ actions: ['s3:AbortMultipartUpload'], resources: objects(upload) }),
-    ...(access.list === undefined ? [] : [listStatement(place, access.list)]),
+    new PolicyStatement({
+      actions: ['s3:AbortMultipartUpload'],
+      resources: objects([...upload, ...(access.abort ?? [])]),
+    }),
+    ...(access.list === undefined ? [] : [listStatement(place, access.list, access.folders)]),
     keyStatement(place),
   ];
   return statements.filter((statement) => statement.resources.length > 0);
@@ -94,9 +118,13 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
  * that most steps need. Those requests carry no prefix, hence IfExists: a request with a prefix must name an own one.
  * What remains open is a listing without any prefix, which shows names and sizes and no content.
  */
-function listStatement({ bucketArn, prefix }: VaultPlace, list: readonly VaultPart[]): PolicyStatement {
-  const prefixes =
-    list.length > 0 ? list.map((part) => `${prefix}${vaultPatterns[part]}`) : [`${prefix}nothing-to-list`];
+function listStatement(
+  { bucketArn, prefix }: VaultPlace,
+  list: readonly VaultPart[],
+  folders: readonly string[] = [],
+): PolicyStatement {
+  const patterns = [...list.map((part) => vaultPatterns[part]), ...folders.map((folder) => `${folder}*`)];
+  const prefixes = (patterns.length > 0 ? patterns : ['nothing-to-list']).map((pattern) => `${prefix}${pattern}`);
   return new PolicyStatement({
     actions: ['s3:ListBucket'],
     resources: [bucketArn],

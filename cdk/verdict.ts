@@ -7,10 +7,13 @@ import { HostNotReleased, LostRace } from '#lib/workflow/failures.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
 import { CAUGHT_CAUSE, CAUGHT_ERROR } from './caught.ts';
 
-const CAUGHT = `{ 'error': ${CAUGHT_ERROR}, 'cause': ${CAUGHT_CAUSE} }`;
+export const CAUGHT = `{ 'error': ${CAUGHT_ERROR}, 'cause': ${CAUGHT_CAUSE} }`;
+
+/** What `$first` is before anything failed. */
+export const NO_ERROR = jsonata("{ 'error': '', 'cause': '' }");
 
 /** Assignments for the three ways to the verdict. On each of them `$first` and `$point` have a value afterwards. */
-export const BACKED_UP = { first: jsonata("{ 'error': '', 'cause': '' }"), point: '{% $states.result[0] %}' };
+export const BACKED_UP = { first: NO_ERROR, point: '{% $states.result[0] %}' };
 export const NOT_BACKED_UP = { first: jsonata(CAUGHT), point: {} };
 /** release-host failed too: what failed before it stays the reason. */
 export const NOT_RELEASED = { first: jsonata(`$first.error = '' ? ${CAUGHT} : $first`) };

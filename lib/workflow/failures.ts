@@ -38,6 +38,11 @@ export class FleetIncomplete extends Failure {
   static override readonly failureName = 'FleetIncomplete';
 }
 
+/** Verification found objects of the vault that are not as they were written. */
+export class VaultDamaged extends Failure {
+  static override readonly failureName = 'VaultDamaged';
+}
+
 /** The run is over and something of it is still on the host; the sweeper comes back for it. */
 export class HostNotReleased extends Failure {
   static override readonly failureName = 'HostNotReleased';

@@ -20,6 +20,10 @@ export const METRICS = {
   LeftOnHost: 'Count',
   /** Connections that ended because a host showed another certificate than the expected one. */
   CertificatesRefused: 'Count',
+  /** What a sweep had to take away, because a run died before it could. */
+  SweptObjects: 'Count',
+  /** Objects of the vault that are not as they were written. */
+  VerificationFindings: 'Count',
   /** VMs whose newest restore point is older than the objective. */
   VmsWithoutRecentPoint: 'Count',
 } as const;

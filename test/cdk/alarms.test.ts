@@ -139,6 +139,17 @@ const cases: Record<string, { fire: (Datum[] | Promise<Datum[]>)[]; rest: (Datum
     rest: [[]],
   },
   'certificate-changed': { fire: [emitted({ CertificatesRefused: 1 })], rest: [[]] },
+  'verification-failed': {
+    fire: [emitted({ VerificationFindings: 1 })],
+    rest: [[], emitted({ VerificationFindings: 0 })],
+  },
+  'upkeep-failed': {
+    fire: ['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'].map((metric) =>
+      ended('REF:UpkeepStateMachine', metric),
+    ),
+    rest: [[], ended(BACKUP, 'ExecutionsFailed')],
+  },
+  'sweeper-found-leftovers': { fire: [emitted({ SweptObjects: 3 })], rest: [[], emitted({ SweptObjects: 0 })] },
   'unexpected-full': {
     fire: [full('chain-broken')],
     rest: [[], full('first-backup'), emitted(measurementsOf(point({})))],

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { resolved, synthesize } from './installation.ts';
 
-const { pipeline, definition, fleet } = synthesize();
+const { pipeline, definition, fleet, upkeep } = synthesize();
 
 function assertGolden(name: string, value: unknown): void {
   const file = new URL(`../golden/${name}`, import.meta.url);
@@ -43,6 +43,10 @@ test('the backup workflow is the one that was reviewed', () => {
 
 test('the fleet workflow is the one that was reviewed', () => {
   assertGolden('fleet-workflow.asl.json', fleet);
+});
+
+test('the upkeep workflow is the one that was reviewed', () => {
+  assertGolden('upkeep-workflow.asl.json', upkeep);
 });
 
 test('every role may do exactly what was reviewed', () => {

@@ -21,7 +21,7 @@ export const STEPS = [
   'release-host',
 ] as const;
 /** Every function of the installation, by the name of its step. */
-export const FUNCTIONS = [...STEPS, 'list-vms', 'watch-points'] as const;
+export const FUNCTIONS = [...STEPS, 'list-vms', 'watch-points', 'sweep-runs', 'verify-points'] as const;
 
 const projectFile = (path: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
@@ -37,6 +37,7 @@ export interface Installation {
   readonly definition: Record<string, unknown>;
   /** The fleet workflow; the backup workflow is named MACHINE_ARN. */
   readonly fleet: Record<string, unknown>;
+  readonly upkeep: Record<string, unknown>;
 }
 
 /** The stacks of an installation, not synthesized yet; nothing is bundled. */
@@ -67,6 +68,7 @@ export function synthesize(settings: Settings = testSettings()): Installation {
       pipeline: template,
       definition: definitionOf('blockferry-backup'),
       fleet: definitionOf('blockferry-fleet'),
+      upkeep: definitionOf('blockferry-upkeep'),
     };
   } finally {
     rmSync(outdir, { recursive: true });

@@ -8,11 +8,14 @@ import { readShard } from '#lib/backup/read-shard.ts';
 import { splitExtents } from '#lib/backup/split-extents.ts';
 import { vaultPatterns } from '#lib/format/keys.ts';
 import { keepFirstFailure } from '#lib/observe/first-failure.ts';
+import { listDisks } from '#lib/vault/disks.ts';
+import { verifyDisk } from '#lib/verify/verify-disk.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
-import type { StoreCall } from '../fakes/store-faults.ts';
+import { crashAt, type StoreCall } from '../fakes/store-faults.ts';
+import { runUntilDeath, sweepSite } from '../host/dying-site.ts';
 
 type Step = keyof typeof vaultAccess;
-type Part = keyof typeof vaultPatterns;
+type Allowance = Exclude<keyof VaultAccess, 'folders'>;
 
 const requests = new Map<Step, StoreCall[]>();
 let site: LoneSite;
@@ -36,18 +39,27 @@ async function backUp(vm: string): Promise<void> {
   await noting('keep-failure', () => keepFirstFailure(site.store, run, { error: 'Second', cause: 'late' }));
   await noting('commit-point', () => commitPoint(site.ports, run));
   await noting('release-host', () => site.release(input));
+  for (const disk of await noting('verify-points', () => listDisks(site.store))) {
+    await noting('verify-points', () => verifyDisk(site.store, disk, { level: 1, now: new Date() }));
+  }
 }
 
 /** What a run needs only when something goes wrong, or only for disks larger than this test's. */
 const ONLY_AT_TIMES = [
   // The lease of a run that is certainly dead.
-  'snapshot-disks remove leases',
+  'snapshot-disks remove vms/*/lease.json',
   // Packs above the size of one part, and the question whether one is stored whose answer got lost.
-  'read-shard upload packs',
-  'read-shard read packs',
+  'read-shard upload disks/*/packs/*',
+  'read-shard abort disks/*/packs/*',
+  'read-shard read disks/*/packs/*',
+  'sweep-runs abort disks/*/packs/*',
+  // Points that were let go, and damage that was found.
+  'verify-points read disks/*/expired/*',
+  'verify-points read disks/*/damaged/*',
+  'verify-points write disks/*/damaged/*',
 ];
 
-const allowanceOf: Record<StoreCall['operation'], readonly (keyof VaultAccess)[]> = {
+const allowanceOf: Record<StoreCall['operation'], readonly Allowance[]> = {
   put: ['write'],
   // A lost answer, and the answer that somebody was first, are resolved by reading.
   putIfAbsent: ['write', 'read'],
@@ -58,14 +70,20 @@ const allowanceOf: Record<StoreCall['operation'], readonly (keyof VaultAccess)[]
   createMultipartUpload: ['upload'],
   uploadPart: ['upload'],
   completeMultipartUpload: ['upload', 'read'],
-  abortMultipartUpload: ['upload'],
+  abortMultipartUpload: ['abort'],
   listMultipartUploads: [],
 };
 
 /** As IAM matches a resource or a condition with wildcards. */
 const matches = (pattern: string, key: string) => new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(key);
-const partOf = (key: string) =>
-  (Object.keys(vaultPatterns) as Part[]).find((part) => matches(vaultPatterns[part], key)) ?? assert.fail(key);
+
+/** What the role of a step allows, as patterns of keys. */
+function patternsOf(step: Step, allowance: Allowance): string[] {
+  const access: VaultAccess = vaultAccess[step];
+  const parts = [...(access[allowance] ?? []), ...(['write', 'abort'].includes(allowance) ? access.upload : [])];
+  const folders = allowance === 'list' ? (access.folders ?? []).map((folder) => `${folder}*`) : [];
+  return [...parts.map((part) => vaultPatterns[part]), ...folders];
+}
 
 before(async () => {
   site = await LoneSite.start();
@@ -74,32 +92,35 @@ before(async () => {
   await backUp(uuid);
   site.sim.write(vdis[0] ?? '', 65_536, Buffer.from('changed'));
   await backUp(uuid);
+  for (const call of [9, 30, 40]) {
+    await runUntilDeath(site, { vm: uuid }, crashAt(call, 'after'));
+    await noting('sweep-runs', () => sweepSite(site));
+  }
 });
 after(() => site[Symbol.asyncDispose]());
 
-test('every request of a full and of an incremental run is one that the role of its step allows', () => {
+test('every request of a full and of an incremental run, of verification and of a sweep, is one that its role allows', () => {
   const refused = [...requests].flatMap(([step, calls]) =>
     calls.flatMap(({ operation, key }) =>
       allowanceOf[operation]
-        .filter((allowance) => {
-          const access: VaultAccess = vaultAccess[step];
-          const parts = [...(access[allowance] ?? []), ...(allowance === 'write' ? access.upload : [])];
-          return !parts.some((part) => matches(vaultPatterns[part], key));
-        })
-        .map((allowance) => `${step} may not ${allowance} ${partOf(key)} (${operation})`),
+        .filter((allowance) => !patternsOf(step, allowance).some((pattern) => matches(pattern, key)))
+        .map((allowance) => `${step} may not ${allowance} ${key} (${operation})`),
     ),
   );
   assert.deepEqual([...new Set(refused)], []);
 });
 
 test('what a role allows is what its step has a use for', () => {
-  const used = (step: Step, allowance: keyof VaultAccess, part: Part) =>
+  const allowances: readonly Allowance[] = ['read', 'write', 'list', 'remove', 'upload', 'abort'];
+  const used = (step: Step, allowance: Allowance, pattern: string) =>
     (requests.get(step) ?? []).some(
-      ({ operation, key }) => allowanceOf[operation].includes(allowance) && matches(vaultPatterns[part], key),
+      ({ operation, key }) => allowanceOf[operation].includes(allowance) && matches(pattern, key),
     );
   const unused = (Object.keys(vaultAccess) as Step[]).flatMap((step) =>
-    (Object.entries(vaultAccess[step]) as [keyof VaultAccess, readonly Part[]][]).flatMap(([allowance, parts]) =>
-      parts.filter((part) => !used(step, allowance, part)).map((part) => `${step} ${allowance} ${part}`),
+    allowances.flatMap((allowance) =>
+      patternsOf(step, allowance)
+        .filter((pattern) => !used(step, allowance, pattern))
+        .map((pattern) => `${step} ${allowance} ${pattern}`),
     ),
   );
   assert.deepEqual(unused.sort(), ONLY_AT_TIMES.toSorted());

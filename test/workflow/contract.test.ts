@@ -13,8 +13,22 @@ import { readShard } from '#lib/workflow/read-shard.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
 import { snapshotDisks } from '#lib/workflow/snapshot-disks.ts';
 import { splitExtents } from '#lib/workflow/split-extents.ts';
+import { sweepRuns } from '#lib/workflow/sweep-runs.ts';
+import { verifyPoints } from '#lib/workflow/verify-points.ts';
+import { watchPoints } from '#lib/workflow/watch-points.ts';
 
-const contracts = [snapshotDisks, splitExtents, readShard, keepFailure, commitPoint, releaseHost, listVms];
+const contracts = [
+  snapshotDisks,
+  splitExtents,
+  readShard,
+  keepFailure,
+  commitPoint,
+  releaseHost,
+  listVms,
+  watchPoints,
+  sweepRuns,
+  verifyPoints,
+];
 
 test('every step has a handler of its name', () => {
   const handlers = readdirSync(new URL('../../functions/', import.meta.url));
