@@ -142,7 +142,7 @@ class CensusTaker implements Census {
 /** Why a run's record asks for a look at the host; undefined for one that was released without a remainder. */
 function whyOpen(record: RunRecord, now: Date): string | undefined {
   if (record.state !== 'released') return 'its execution ended without releasing the host';
-  if (record.left.length > 0) return `its release left ${record.left.length} things on the host`;
+  if (record.left.length > 0) return `its release left ${record.left.map(({ what }) => what).join(', ')} on the host`;
   const mayHaveAsked = record.disks.some(({ progress }) => {
     if (progress.step === 'asked' || progress.step === 'snapshotting') return true;
     return 'strays' in progress && progress.strays !== undefined;

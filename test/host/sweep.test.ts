@@ -138,3 +138,18 @@ test('a pool that cannot be reached is reported and does not stop the sweep', as
   site.sim.faults.hostStillBooting = false;
   await site.release(input);
 });
+
+test('what a pool upgrade kept on the host is named in the record, and the sweep takes it away afterwards', async () => {
+  await using site = await LoneSite.start();
+  const vm = await site.sim.addVm({ name: 'web', disks: [{ bytes: randomBytes(GRAIN) }] });
+  const input = site.request(vm.uuid);
+  await site.prepare(input);
+  site.sim.faults.poolUpgrading = true;
+  assert.equal((await site.release(input)).left, 1);
+  site.sim.faults.poolUpgrading = false;
+  const plan = await planSweep(laterPorts(site));
+  assert.match(plan.runs[0]?.why ?? '', /^its release left snapshot [0-9a-f-]{36} on the host$/);
+  await sweep(laterPorts(site), plan);
+  assertHostClean(site, { disks: 0 });
+  assert.deepEqual((await planSweep(laterPorts(site))).runs, []);
+});
