@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parsePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
+import { Secret } from '#lib/secret.ts';
+import { s3Store } from '#lib/store/s3.ts';
+import { type S3Server, startS3Server } from '#local/s3/server.ts';
+import { encodePoint, keyOf, pointOf } from '../report/point-fixture.ts';
+
+const COMMAND = join(import.meta.dirname, '..', '..', 'cli', 'blockferry.ts');
+const DAY_MS = 86_400_000;
+
+describe('the commands about cost', () => {
+  let s3: S3Server;
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'blockferry-cost-'));
+    s3 = await startS3Server({ buckets: ['vault'] });
+    const { accessKeyId, secretAccessKey } = s3.credentials;
+    const credentials = { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
+    using store = s3Store({ bucket: 'vault', endpoint: s3.endpoint, credentials });
+    for (let seq = 1; seq <= 10; seq++) {
+      const time = new Date(Date.now() - (10.5 - seq) * DAY_MS);
+      const point = pointOf({
+        vmName: 'web-1',
+        seq,
+        time,
+        kind: seq === 1 ? 'full' : 'incremental',
+        dataGrains: seq === 1 ? 16_384 : 1024,
+        storedBytes: 30_000_000,
+      });
+      await store.put(keyOf(point), encodePoint(point));
+    }
+  });
+  after(async () => {
+    await s3.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function blockferry(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+    const env = {
+      ...process.env,
+      AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
+      BLOCKFERRY_VAULT: 's3://vault',
+      BLOCKFERRY_ENDPOINT: s3.endpoint,
+    };
+    return new Promise((resolve) => {
+      execFile(process.execPath, [COMMAND, ...args], { env }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+      );
+    });
+  }
+
+  test("estimate uses the VM's own changed blocks and says how the newest run compares", async () => {
+    const { code, stdout, stderr } = await blockferry('estimate', '--vm', 'web-1');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /changed blocks and stored bytes of the last 9 increments/);
+    assert.match(stdout, /a full of 1\.00 GiB, increments of 64\.0 MiB/);
+    assert.match(stdout, /The newest run: \$0\.00\d+ measured, \$0\.00\d+ estimated; mostly readers/);
+    assert.match(stdout, /us-east-1 list prices of 2026-10-01 \(\d+ days old\)/);
+  });
+
+  test('a what-if changes the figures: Glacier IR stores for less', async () => {
+    const storageOf = async (...args: string[]) => {
+      const { stdout } = await blockferry('estimate', '--allocated', '1024', '--json', ...args);
+      return JSON.parse(stdout).months.steady.storage.dollars;
+    };
+    assert.ok((await storageOf('--class', 'GLACIER_IR')) < (await storageOf()) / 5);
+  });
+
+  test('a passed budget warns, or stops with exit code 1, and names the setting that helps', async () => {
+    const ask = (...args: string[]) => blockferry('estimate', '--allocated', '1024', '--budget', '10', ...args);
+    const [warned, stopped] = [await ask(), await ask('--budget-stop')];
+    assert.deepEqual([warned.code, stopped.code], [0, 1]);
+    assert.match(warned.stderr, /budget of \$10\.00.*vault\.storageClass/);
+    assert.match(stopped.stderr, /BudgetPassed/);
+  });
+
+  test('list has what each run cost beside its estimate', async () => {
+    const { stdout } = await blockferry('list');
+    assert.match(stdout, /RUN COST +ESTIMATED/);
+    assert.match(stdout, /\$0\.00\d\d +\$0\.00\d\d +incremental/);
+  });
+
+  test('report writes the page and says what is in it', async () => {
+    const to = join(folder, 'backups.html');
+    const { code, stdout, stderr } = await blockferry('report', '--to', to, '--keep-daily', '3');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /1 VMs, 0 late/);
+    assert.match(await readFile(to, 'utf8'), /^<!doctype html>[\s\S]*web-1[\s\S]*Retention lets \d points go/);
+  });
+
+  test('prices refresh writes a list that estimate takes', async () => {
+    const server = createServer((request, response) => {
+      const service = request.url?.split('/')[4] ?? '';
+      response.end(JSON.stringify(offerOf(service)));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const to = join(folder, 'prices.json');
+      const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const { code, stderr } = await blockferry('prices', 'refresh', '--to', to, '--from', from);
+      assert.equal(code, 0, stderr);
+      const list = parsePrices(JSON.parse(await readFile(to, 'utf8')), to);
+      assert.equal(list.prices.stateTransition.dollars, 2 * SHIPPED_PRICES.prices.stateTransition.dollars);
+      assert.equal((await blockferry('estimate', '--allocated', '10', '--prices', to)).code, 0);
+    } finally {
+      server.close();
+    }
+  });
+});
+
+/** A price file of AWS in which everything has become twice as dear. */
+function offerOf(service: string): object {
+  const own = Object.values(SHIPPED_PRICES.prices).filter(({ serviceCode }) => serviceCode === service);
+  return {
+    products: Object.fromEntries(
+      own.map(({ usageType }, sku) => [`S${sku}`, { sku: `S${sku}`, attributes: { usagetype: usageType } }]),
+    ),
+    terms: {
+      OnDemand: Object.fromEntries(
+        own.map(({ dollars }, sku) => {
+          const priceDimensions = { only: { pricePerUnit: { USD: String(2 * dollars) } } };
+          return [`S${sku}`, { term: { priceDimensions } }];
+        }),
+      ),
+    },
+  };
+}
