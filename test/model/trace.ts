@@ -117,10 +117,9 @@ class Trace {
   async end(): Promise<void> {
     await this.#attempts.wake('all');
     await this.#look();
+    await this.#comeTooLate();
     const store = this.world.bucket.store();
-    await planRun(this.world, store);
-    const run = this.world.runs.at(-1);
-    if (run === undefined) throw new Error('no run was planned');
+    const run = await this.#planUndisturbed();
     const before = this.points;
     for (let call = 0; call < MAX_CALLS_TO_FINISH && this.points === before; call++) {
       await readOneShard(this.world, store, run);
@@ -133,6 +132,23 @@ class Trace {
     await this.#lookForLeftovers();
     this.keeper.demand(29, true, () => '');
     await turn();
+  }
+
+  async #planUndisturbed(): Promise<ModelRun> {
+    await planRun(this.world, this.world.bucket.store());
+    const run = this.world.runs.at(-1);
+    if (run === undefined) throw new Error('no run was planned');
+    return run;
+  }
+
+  /** A run that was read and then forgotten may not commit when somebody remembers it weeks later. */
+  async #comeTooLate(): Promise<void> {
+    const store = this.world.bucket.store();
+    const run = await this.#planUndisturbed();
+    for (let call = 0; call < MAX_CALLS_TO_FINISH; call++) await readOneShard(this.world, store, run);
+    await this.#attempts.passTime(RUN_LIMIT_MS + GRACE_MS);
+    await commit(this.world, store, run).catch((error: unknown) => this.#judge(error));
+    await this.#look();
   }
 
   async #letAllGo(): Promise<void> {
