@@ -1,7 +1,7 @@
 // Runs a program of this project on a machine that has only Node 20 and npm: installs the locked packages when they
 // are not there yet, and Debian packages that the program needs, then starts it on the Node of Lambda (24).
 //
-//   node setup/run.mjs [--needs <command>=<debian package>,...] <node arguments>
+//   node setup/run.mjs [--needs <list in setup/debian-packages.json>] <node arguments>
 //
 // Plain JavaScript, because this file runs before anything is installed.
 
@@ -81,13 +81,15 @@ function findNode() {
   return fail(`There is no packaged Node for ${process.platform} ${process.arch}; install Node 24 and run this again.`);
 }
 
-function parseArguments([first, second, ...rest]) {
-  if (first !== '--needs') return { needs: [], program: [first, second, ...rest].filter((word) => word !== undefined) };
-  const needs = second.split(',').map((need) => {
-    const [command, debianPackage] = need.split('=');
-    return { command, debianPackage };
-  });
-  return { needs, program: rest };
+/** The commands of a list, with the Debian package that brings each. */
+function needsOf(list) {
+  const lists = JSON.parse(readFileSync(join(root, 'setup', 'debian-packages.json'), 'utf8'));
+  return Object.entries(lists[list]).map(([command, debianPackage]) => ({ command, debianPackage }));
+}
+
+function parseArguments(words) {
+  const [first, list, ...rest] = words;
+  return first === '--needs' ? { needs: needsOf(list), program: rest } : { needs: [], program: words };
 }
 
 const { needs, program } = parseArguments(process.argv.slice(2));
