@@ -1,7 +1,9 @@
 /** blockferry show: one restore point in full, and how to get it back. */
 
 import type { Command } from 'commander';
+import type { Verification } from '#lib/format/verification.ts';
 import { findPoint, type NamedPoint } from '#lib/restore/points.ts';
+import { closestVerification } from '#lib/restore/verified-level.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { formatBytes, formatDuration, formatTable, formatTime } from './console-text.ts';
 import { addVaultOptions, openVault, type VaultOptions } from './vault-options.ts';
@@ -11,7 +13,10 @@ interface ShowOptions extends VaultOptions {
   readonly json?: boolean;
 }
 
-type ShownDisk = NamedPoint['point']['disks'][number] & { readonly dataBytes: number };
+type ShownDisk = NamedPoint['point']['disks'][number] & {
+  readonly dataBytes: number;
+  readonly verified: { readonly level: number; readonly time?: Date; readonly findings: number };
+};
 
 export function addShow(program: Command): void {
   addVaultOptions(program.command('show'))
@@ -27,7 +32,12 @@ export function addShow(program: Command): void {
       for (const disk of found.point.disks) {
         // Opening the content also proves that the ledger and the manifest of the disk are there and belong together.
         const { dataBytes } = await DiskContent.open(vault.store, disk);
-        disks.push({ ...disk, dataBytes });
+        const closest = await closestVerification(vault.store, disk);
+        const verified =
+          closest === undefined
+            ? { level: 0, findings: 0 }
+            : { level: closest.level, time: closest.time, findings: findingsOf(closest, disk.seq) };
+        disks.push({ ...disk, dataBytes, verified });
       }
       const json = { name: found.name, ...found.point, disks };
       process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : textOf(found, disks));
@@ -43,6 +53,7 @@ function textOf({ name, point }: NamedPoint, disks: readonly ShownDisk[]): strin
     formatBytes(disk.dataBytes),
     formatBytes(disk.storedBytes),
     disk.full === undefined ? disk.kind : `full: ${disk.full.because}`,
+    verifiedText(disk.verified),
     disk.disk,
   ]);
   const cures = disks.flatMap(({ device, full }) => (full === undefined ? [] : [`  disk ${device}: ${full.cure}`]));
@@ -53,10 +64,19 @@ function textOf({ name, point }: NamedPoint, disks: readonly ShownDisk[]): strin
     `Read     ${formatBytes(measured.nbdBytes)} from the host in ${measured.nbdRequests} requests`,
     `Metadata ${point.metadataKey ?? 'none'}`,
     '',
-    formatTable(['DISK', 'NAME', 'SIZE', 'DATA', 'STORED', 'KIND', 'UUID'], rows),
+    formatTable(['DISK', 'NAME', 'SIZE', 'DATA', 'STORED', 'KIND', 'VERIFIED', 'UUID'], rows),
     ...(cures.length === 0 ? [] : ['', 'To have an increment next time:', ...cures]),
     '',
     `Restore it with: blockferry restore ${name} --disk ${disks[0]?.device ?? '0'} --to <file>`,
     '',
   ].join('\n');
+}
+
+function findingsOf({ findings }: Verification, seq: number): number {
+  return findings.filter(({ points }) => points.includes(seq)).length;
+}
+
+function verifiedText({ level, time, findings }: ShownDisk['verified']): string {
+  if (time === undefined) return 'at commit';
+  return `level ${level} at ${formatTime(time)}${findings === 0 ? '' : `: ${findings} FINDINGS`}`;
 }

@@ -143,8 +143,9 @@ test('a restore that is killed leaves no file of that name, and the same command
   onRequest = () => undefined;
   assert.equal(child.signalCode, 'SIGKILL');
   await assert.rejects(stat(to), { code: 'ENOENT' });
-  const { code, stderr } = await blockferry('restore', 'latest', '--to', to, '--json');
+  const { code, stdout, stderr } = await blockferry('restore', 'latest', '--to', to, '--json');
   assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).resumed, true);
   assert.ok((await readFile(to)).equals(image));
 });
 
