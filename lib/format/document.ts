@@ -12,7 +12,7 @@ import * as z from 'zod/mini';
 import { parseDiskId, parsePackId, parseRunId, parseSha256, parseVmId } from '#lib/units.ts';
 import { DamagedObject, UnsupportedFormat } from './failures.ts';
 
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 /** Required features that this version knows; a document that names another one is refused. */
 const KNOWN_FEATURES: ReadonlySet<string> = new Set();
 

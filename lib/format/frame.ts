@@ -7,7 +7,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { GRAIN_BYTES, MIB, WINDOW_GRAINS } from '#lib/units.ts';
 import { DamagedObject } from './failures.ts';
 
-export const FRAME_LEVEL = 1;
+const FRAME_LEVEL = 1;
 /** Largest content of a frame. */
 export const FRAME_CONTENT_BYTES = WINDOW_GRAINS * GRAIN_BYTES;
 /** zstd's own bound is content + content/256 + 64 for small inputs; one output chunk of this size is never outgrown. */

@@ -62,11 +62,8 @@ function skippableHeader(magic: number, bytes: number): Buffer {
   return header;
 }
 
-/** Bytes to fetch from the end of a pack to learn how long its tail is. */
-export const PACK_FOOTER_BYTES = SEEK_FOOTER_BYTES;
-
 /** How many bytes from the end of the pack hold the seek table frame, told by its last 9 bytes. */
-export function seekTableFrameBytes(footer: Buffer, where: string): number {
+function seekTableFrameBytes(footer: Buffer, where: string): number {
   if (footer.length !== SEEK_FOOTER_BYTES || footer.readUInt32LE(5) !== SEEKABLE_MAGIC) {
     throw new DamagedObject(`pack ${where} does not end with a seek table`);
   }
