@@ -40,6 +40,7 @@ export class VaultStack extends Stack {
     });
     this.#expireWhatNobodyNeeds(prefix);
     this.#protectLedger(prefix);
+    this.#refuseOtherKeys();
     new CfnOutput(this, 'BucketName', { value: this.bucket.bucketName });
   }
 
@@ -57,6 +58,29 @@ export class VaultStack extends Stack {
       expiration: Duration.days(1),
       noncurrentVersionExpiration: Duration.days(1),
     });
+  }
+
+  /**
+   * A request that says nothing gets the vault's key. One that names another key, or none of KMS, would store what only
+   * its sender can read: the way in which vaults are held to ransom.
+   */
+  #refuseOtherKeys(): void {
+    const refusals = {
+      OtherKeysAreRefused: ['s3:x-amz-server-side-encryption-aws-kms-key-id', this.key.keyArn],
+      OtherEncryptionIsRefused: ['s3:x-amz-server-side-encryption', 'aws:kms'],
+    } as const;
+    for (const [sid, [header, only]] of Object.entries(refusals)) {
+      this.bucket.addToResourcePolicy(
+        new PolicyStatement({
+          sid,
+          effect: Effect.DENY,
+          principals: [new AnyPrincipal()],
+          actions: ['s3:PutObject'],
+          resources: [this.bucket.arnForObjects('*')],
+          conditions: { Null: { [header]: 'false' }, StringNotEquals: { [header]: only } },
+        }),
+      );
+    }
   }
 
   /** The ledger decides what exists, so its entries are written once and removed by nobody, administrators included. */

@@ -242,3 +242,16 @@ test('every request to the vault names the account that has to own it', () => {
     if (VAULT_BUCKET !== undefined) assert.deepEqual(VAULT_OWNER, { Ref: 'AWS::AccountId' }, id);
   }
 });
+
+test('the vault refuses objects under another key or another kind of encryption, and takes those that name none', () => {
+  const [policy] = Object.values(vault.findResources('AWS::S3::BucketPolicy'));
+  const statements: (Statement & { readonly Sid?: string })[] = policy?.['Properties'].PolicyDocument.Statement;
+  const refused = statements.filter(({ Sid }) => /IsRefused|AreRefused/.test(Sid ?? ''));
+  assert.equal(refused.length, 2);
+  for (const { Effect, Condition } of refused) {
+    assert.equal(Effect, 'Deny');
+    const [[header] = []] = Object.entries(Condition?.['StringNotEquals'] ?? {});
+    // Without this a request without the header would differ too, and every ordinary write would be refused.
+    assert.deepEqual(Condition?.['Null'], { [header ?? '']: 'false' });
+  }
+});
