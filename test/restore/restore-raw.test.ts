@@ -4,6 +4,7 @@ import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { encodeFrame } from '#lib/format/frame.ts';
 import { DamagedContent } from '#lib/restore/restore-disk.ts';
 import { restoreBlockDevice, restoreRawFile } from '#lib/restore/restore-to-path.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
@@ -185,6 +186,20 @@ test('asked to go on after damage, a restore puts everything but the named bytes
   assert.ok(partial.equals(image));
 });
 
+test('a frame that is sound in itself but holds other bytes than were stored is damage', async () => {
+  const bucket = new MemoryBucket();
+  const { content } = await smallDisk(bucket.store());
+  const [key] = bucket.objects.keys('disks/').filter((name) => name.endsWith('.zst'));
+  const pack = bucket.objects.current(key ?? '')?.body;
+  assert.ok(pack);
+  // Noise does not compress, so that a frame of other noise fits exactly into the place of the first one.
+  encodeFrame(randomBytes(4 * GRAIN)).copy(pack);
+  const failure = await rejection(restoreRawFile(await content(), join(folder, 'other-bytes.raw')));
+  assert.ok(failure instanceof DamagedContent);
+  assert.deepEqual(failure.ranges, [{ start: 0, end: 4 * GRAIN }]);
+  assert.match(failure.message, /another digest/);
+});
+
 for (const [what, suffix] of [
   ['a lost pack', '.zst'],
   ['a lost pack index', '.bfi'],
@@ -239,13 +254,21 @@ test('a device that held something else ends with the content of the disk, and t
 
 test('a device whose restore was interrupted begins with zeros, so that nobody takes it for whole', async () => {
   const bucket = new MemoryBucket();
-  const { disk, seq, content, image } = await smallDisk(bucket.store(), 400);
+  const { disk, image } = await smallDisk(bucket.store());
+  const last = randomBytes(GRAIN);
+  last.copy(image, 39 * GRAIN);
+  const seq = await disk.addPoint(new Map([[39, last]]));
+  const newest = bucket.requests.findLast(({ operation, key }) => operation === 'put' && key.endsWith('.zst'));
   const path = join(folder, 'half-device');
   await writeFile(path, randomBytes(image.length));
-  const cut = await DiskContent.open(cutAfter(bucket, 1), { disk: disk.disk, seq });
+  const faulty = bucket.store({ choose: ({ key }) => (key === newest?.key ? 'unavailable' : undefined) });
+  const cut = await DiskContent.open(faulty, { disk: disk.disk, seq });
   await assert.rejects(restoreBlockDevice(cut, { path, before: 'unknown' }), { name: 'VaultUnavailable' });
-  assert.ok((await readFile(path)).subarray(0, GRAIN).equals(Buffer.alloc(GRAIN)));
-  await restoreBlockDevice(await content(), { path, before: 'unknown' });
+  const half = await readFile(path);
+  assert.ok(half.subarray(0, GRAIN).equals(Buffer.alloc(GRAIN)), 'the head');
+  assert.ok(half.subarray(GRAIN, 2 * GRAIN).equals(image.subarray(GRAIN, 2 * GRAIN)), 'what follows it');
+  const content = await DiskContent.open(bucket.store(), { disk: disk.disk, seq });
+  await restoreBlockDevice(content, { path, before: 'unknown' });
   assert.ok((await readFile(path)).equals(image));
 });
 
