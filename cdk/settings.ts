@@ -153,9 +153,12 @@ export function readSettings(path: string): Settings {
   try {
     content = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new SettingsInvalid(`${path} cannot be read; create it, or name another file in BLOCKFERRY_SETTINGS`, {
-      cause,
-    });
+    throw new SettingsInvalid(
+      `${path} cannot be read; copy blockferry.example.json to it, or name another file in BLOCKFERRY_SETTINGS`,
+      {
+        cause,
+      },
+    );
   }
   try {
     return parseSettings(JSON.parse(content), path);

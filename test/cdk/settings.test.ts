@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { parseSettings, poolEntriesOf, readSettings, settingsSchema } from '#cdk/settings.ts';
 import { poolsEnvironment } from '#lib/workflow/pools-environment.ts';
 
@@ -80,10 +81,10 @@ test('a file that is absent or not JSON is named', () => {
   }
 });
 
-test('the schema for editors is that of the settings', () => {
+test('the schema for editors is that of the settings, and the example can be used', () => {
   const shipped = readFileSync(new URL('../../blockferry.schema.json', import.meta.url), 'utf8');
   assert.deepEqual(JSON.parse(shipped), JSON.parse(JSON.stringify(settingsSchema())));
-  assert.doesNotThrow(() => parseSettings({ $schema: './blockferry.schema.json', pools: [pool] }, 'blockferry.json'));
+  assert.doesNotThrow(() => readSettings(fileURLToPath(new URL('../../blockferry.example.json', import.meta.url))));
 });
 
 test('a policy names a pool that there is, and no two policies have one name', () => {
