@@ -68,7 +68,7 @@ export function stepTask<Input extends z.ZodMiniType>(scope: Construct, props: S
 }
 
 /** Allow-lists throughout: a failure that is in none of them ends the run at once. */
-export function retriesOf(contract: StepContract): RetryProps[] {
+function retriesOf(contract: StepContract): RetryProps[] {
   const named = [
     { errors: contract.occupied.map(({ failureName }) => failureName), ...PATIENT },
     { errors: contract.transient.map(({ failureName }) => failureName), ...PROMPT },

@@ -8,7 +8,7 @@ const SEQ_DIGITS = 10;
 const padded = (seq: number) => String(seq).padStart(SEQ_DIGITS, '0');
 
 /** `20261121T101112Z`: sorts by time and has no character that a key or an execution name forbids. */
-export function compactTime(time: Date): string {
+function compactTime(time: Date): string {
   return time.toISOString().replace(/[-:]|\.\d{3}/g, '');
 }
 

@@ -22,8 +22,6 @@ const cause = z.object({
 /** A ledger entry that a new point is built on. */
 export const planBase = z.object({ seq: countField, entrySha256: sha256Field, manifest: manifestAddress });
 
-export type PlanBase = Readonly<z.infer<typeof planBase>>;
-
 export const diskPlan = z.object({
   disk: diskIdField,
   /** The host's names, for people. */

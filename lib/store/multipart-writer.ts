@@ -12,7 +12,7 @@ export const MIN_PART_BYTES = 5 * MIB;
 /** S3's highest part number. */
 export const MAX_PARTS = 10_000;
 /** Two cover the pause in which one part waits for its answer; more only cost memory (performance of one TLS stream). */
-export const DEFAULT_PARTS_IN_FLIGHT = 2;
+const DEFAULT_PARTS_IN_FLIGHT = 2;
 /** The store's client retries each attempt by itself; this is for what it gives up on, such as a damaged body. */
 const PART_ATTEMPTS = 3;
 

@@ -26,8 +26,6 @@ export const backupInput = z.strictObject({
   excludeDisks: z.optional(z.array(uuid)),
 });
 
-export type BackupInput = z.infer<typeof backupInput>;
-
 /** What the host's steps are told of the run: its identity, its age and what was asked for. */
 export const runRequest = z.strictObject({
   /** ARN of the execution; the run's id and the lease's holder come from it. */

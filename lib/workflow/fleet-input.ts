@@ -32,8 +32,6 @@ export const fleetInput = z.strictObject({
   excludeDisks: z.optional(z.array(uuid)),
 });
 
-export type FleetInput = z.infer<typeof fleetInput>;
-
 /** What a fleet run of a policy of the settings file is started with: all of it but its time. */
 export function fleetInputOf<
   Policy extends { readonly name: string; readonly at?: unknown; readonly timezone?: unknown },

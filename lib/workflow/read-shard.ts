@@ -25,8 +25,6 @@ export const shardItem = z.object({
   plannedGrains: count,
 });
 
-export type ShardItem = z.infer<typeof shardItem>;
-
 export const readShard = step({
   name: 'read-shard',
   input: shardItem,

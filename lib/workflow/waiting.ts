@@ -3,7 +3,7 @@
 import * as z from 'zod/mini';
 
 /** Longest wait between two looks at a host task: long enough to cost little, short enough not to idle. */
-export const MAX_WAIT_SECONDS = 60;
+const MAX_WAIT_SECONDS = 60;
 
 export const waiting = z.strictObject({
   waitSeconds: z.number().check(z.int(), z.gte(1), z.lte(MAX_WAIT_SECONDS)),

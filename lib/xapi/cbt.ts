@@ -1,10 +1,8 @@
 /** Changed block tracking: on, off, what changed, and snapshots reduced to their record of changes. */
 
 import * as z from 'zod/mini';
-import { CallUnsupported } from './failures.ts';
 import type { XapiCaller } from './session.ts';
 import type { StartedTask } from './task.ts';
-import { type CbtState, cbtState } from './vdi.ts';
 import { nothing, taskRef, type VdiRef } from './wire-types.ts';
 
 /** Idempotent. The first snapshot made after the task has ended is the first that can be compared with. */
@@ -15,15 +13,6 @@ export async function startEnableCbt(session: XapiCaller, vdi: VdiRef): Promise<
 /** Idempotent. Cuts the chain: what was compared before cannot be compared with anything that comes after. */
 export async function startDisableCbt(session: XapiCaller, vdi: VdiRef): Promise<StartedTask<void>> {
   return { task: await session.change('Async.VDI.disable_cbt', [vdi], taskRef), result: nothing };
-}
-
-export async function readCbtState(session: XapiCaller, vdi: VdiRef): Promise<CbtState> {
-  try {
-    return cbtState(await session.read('VDI.get_cbt_enabled', [vdi], z.boolean()));
-  } catch (failure) {
-    if (failure instanceof CallUnsupported && failure.code === 'MESSAGE_METHOD_UNKNOWN') return 'unsupported';
-    throw failure;
-  }
 }
 
 /** The reply of a comparison: the bitmap below. */

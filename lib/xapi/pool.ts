@@ -51,19 +51,10 @@ const hostRecord = z.pipe(
   })),
 );
 
-export type HostRecord = z.output<typeof hostRecord>;
-
-export function readHost(session: XapiCaller, host: HostRef): Promise<HostRecord> {
-  return session.read('host.get_record', [host], hostRecord);
-}
+type HostRecord = z.output<typeof hostRecord>;
 
 const hostRecords = recordsByRef(hostRef, hostRecord);
 
 export function readAllHosts(session: XapiCaller): Promise<readonly (HostRecord & { readonly ref: HostRef })[]> {
   return session.read('host.get_all_records', [], hostRecords);
-}
-
-/** The leaf certificate of a host as PEM. The coordinator asks that host, so that a dead one is `HostOffline`. */
-export function readHostCertificate(session: XapiCaller, host: HostRef): Promise<string> {
-  return session.read('host.get_server_certificate', [host], z.string().check(z.minLength(1)));
 }

@@ -121,11 +121,6 @@ export function readTaskCreation(session: XapiCaller, task: TaskRef): Promise<Da
   return session.read('task.get_created', [task], z.date());
 }
 
-/** Asks the host to stop; it may answer `OperationNotAllowed`, and the task ends only some time later. */
-export function cancelTask(session: XapiCaller, task: TaskRef): Promise<void> {
-  return session.change('task.cancel', [task], nothing);
-}
-
 /** Removes the record of a task; one that is gone is removed. */
 export async function destroyTask(session: XapiCaller, task: TaskRef): Promise<void> {
   await unlessGone(session.change('task.destroy', [task], nothing));

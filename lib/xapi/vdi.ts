@@ -79,9 +79,9 @@ const vdiRecord = z.pipe(
 export type VdiRecord = z.output<typeof vdiRecord>;
 
 /** `unsupported`: the host is older than changed block tracking. */
-export type CbtState = 'enabled' | 'disabled' | 'unsupported';
+type CbtState = 'enabled' | 'disabled' | 'unsupported';
 
-export function cbtState(enabled: boolean | undefined): CbtState {
+function cbtState(enabled: boolean | undefined): CbtState {
   if (enabled === undefined) return 'unsupported';
   return enabled ? 'enabled' : 'disabled';
 }
@@ -140,15 +140,6 @@ export async function startVdiCreate(session: XapiCaller, vdi: NewVdi): Promise<
     tags: vdi.tags,
   };
   return { task: await session.change('Async.VDI.create', [record], taskRef), result: vdiRef };
-}
-
-/** Tags are a set: adding one that is there changes nothing. */
-export function addVdiTag(session: XapiCaller, vdi: VdiRef, tag: string): Promise<void> {
-  return session.change('VDI.add_tags', [vdi, tag], nothing);
-}
-
-export function setVdiTags(session: XapiCaller, vdi: VdiRef, tags: readonly string[]): Promise<void> {
-  return session.change('VDI.set_tags', [vdi, tags], nothing);
 }
 
 /** Sets one key. The host refuses to add a key that is there, so it is removed first, which is no error if it is not. */

@@ -4,18 +4,7 @@ import * as z from 'zod/mini';
 import { parseVmId, type VmId } from '#lib/units.ts';
 import type { XapiCaller } from './session.ts';
 import type { StartedTask } from './task.ts';
-import {
-  nothing,
-  orNull,
-  recordsByRef,
-  taskRef,
-  textMap,
-  texts,
-  type VdiRef,
-  type VmRef,
-  vbdRef,
-  vmRef,
-} from './wire-types.ts';
+import { orNull, recordsByRef, taskRef, textMap, texts, type VdiRef, type VmRef, vbdRef, vmRef } from './wire-types.ts';
 
 const vmId = z.pipe(z.string().check(z.regex(/^[0-9a-f-]{36}$/)), z.transform(parseVmId));
 
@@ -62,7 +51,7 @@ export function readVm(session: XapiCaller, vm: VmRef): Promise<VmRecord> {
 const vmRecords = recordsByRef(vmRef, vmRecord);
 
 /** Everything of class VM: also templates, snapshots and control domains. */
-export function readAllVms(session: XapiCaller): Promise<readonly ListedVm[]> {
+function readAllVms(session: XapiCaller): Promise<readonly ListedVm[]> {
   return session.read('VM.get_all_records', [], vmRecords);
 }
 
@@ -92,9 +81,4 @@ export async function startVmSnapshot(
     task: await session.change('Async.VM.snapshot', [vm, options.nameLabel, ...ignored], taskRef),
     result: vmRef,
   };
-}
-
-/** Removes a VM and its VBDs; its disks stay. */
-export async function startVmDestroy(session: XapiCaller, vm: VmRef): Promise<StartedTask<void>> {
-  return { task: await session.change('Async.VM.destroy', [vm], taskRef), result: nothing };
 }

@@ -75,7 +75,7 @@ async function addOrDiscard(exchange: Exchange, object: NewObject): Promise<Obje
   }
 }
 
-export function writtenHeaders(bucket: Bucket, object: ObjectRecord): Record<string, string> {
+function writtenHeaders(bucket: Bucket, object: ObjectRecord): Record<string, string> {
   return {
     etag: `"${object.etag}"`,
     ...checksumHeaders(object),

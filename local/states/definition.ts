@@ -24,8 +24,6 @@ const catcher = z.strictObject({
   Output: z.optional(z.unknown()),
   Assign: assignment,
 });
-export type Catcher = z.infer<typeof catcher>;
-
 const everyState = {
   Comment: z.optional(z.string()),
   QueryLanguage: z.optional(z.literal('JSONata', 'only JSONata runs here; JSONPath does not')),

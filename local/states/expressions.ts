@@ -18,7 +18,7 @@ const compiled = new Map<string, jsonata.Expression>();
 const MAX_COMPILED = 2_000;
 
 /** The JSONata source, or undefined when the text is a literal. The delimiters must touch both ends of the string. */
-export function expressionSource(text: string): string | undefined {
+function expressionSource(text: string): string | undefined {
   return text.startsWith('{%') && text.endsWith('%}') && text.length >= 4 ? text.slice(2, -2).trim() : undefined;
 }
 

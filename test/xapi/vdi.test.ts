@@ -3,30 +3,22 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { z } from 'zod/mini';
 import { parseDiskId } from '#lib/units.ts';
-import {
-  readCbtState,
-  startDataDestroy,
-  startDisableCbt,
-  startEnableCbt,
-  startListChangedBlocks,
-} from '#lib/xapi/cbt.ts';
+import { startDataDestroy, startDisableCbt, startEnableCbt, startListChangedBlocks } from '#lib/xapi/cbt.ts';
 import { ObjectGone, UnexpectedReply } from '#lib/xapi/failures.ts';
 import { readNbdInfo } from '#lib/xapi/nbd-info.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import { pollTask } from '#lib/xapi/task.ts';
 import { startVbdUnplug } from '#lib/xapi/vbd.ts';
 import {
-  addVdiTag,
   findVdi,
   readAllVdis,
   readVdi,
   setVdiOtherConfig,
-  setVdiTags,
   startVdiCreate,
   startVdiDestroy,
   startVdiSnapshot,
 } from '#lib/xapi/vdi.ts';
-import { startVmDestroy, startVmSnapshot } from '#lib/xapi/vm.ts';
+import { startVmSnapshot } from '#lib/xapi/vm.ts';
 import { srRef, vbdRef, vdiRef, vmRef } from '#lib/xapi/wire-types.ts';
 import { answering, failureOf, SESSION } from './fake-host.ts';
 import { array, bool, compactDate, double, refusal, struct, success, untyped, type Wire } from './fake-xml.ts';
@@ -128,7 +120,6 @@ test('each operation that can take long is started as a task with the parameters
     ['VDI.data_destroy', [REF], (session) => startDataDestroy(session, vdi)],
     ['VDI.list_changed_blocks', [OTHER, REF], (session) => startListChangedBlocks(session, { from: other, to: vdi })],
     ['VBD.unplug', [REF], (session) => startVbdUnplug(session, vbd)],
-    ['VM.destroy', [REF], (session) => startVmDestroy(session, vm)],
     ['VM.snapshot', [REF, 'n'], (session) => startVmSnapshot(session, vm, { nameLabel: 'n', ignoredVdis: [] })],
     [
       'VM.snapshot',
@@ -191,17 +182,6 @@ test('a torn or foreign bitmap is unexpected instead of shifted', async () => {
   assert.deepEqual(z.parse(result, 'gEBA'), Buffer.from([0x80, 0x40, 0x40]));
 });
 
-test('a host without changed block tracking says unsupported, other errors stay errors', async () => {
-  const { host, session } = await answering({ 'VDI.get_cbt_enabled': bool(false) });
-  assert.equal(await readCbtState(session, vdi), 'disabled');
-  host.answers.set('VDI.get_cbt_enabled', () => success(bool(true)));
-  assert.equal(await readCbtState(session, vdi), 'enabled');
-  host.answers.delete('VDI.get_cbt_enabled');
-  assert.equal(await readCbtState(session, vdi), 'unsupported');
-  host.answers.set('VDI.get_cbt_enabled', () => refusal('HANDLE_INVALID', 'VDI', REF));
-  assert.ok((await failureOf(readCbtState(session, vdi))) instanceof ObjectGone);
-});
-
 test('NBD addresses are IPv4 only, their export names are secret, and none is no error', async () => {
   const record = (address: string): Wire =>
     struct({
@@ -228,22 +208,16 @@ test('NBD addresses are IPv4 only, their export names are secret, and none is no
   assert.deepEqual(await readNbdInfo(session, vdi), []);
 });
 
-test('tags and other_config are written, an existing key being replaced', async () => {
+test('other_config is written, an existing key being replaced', async () => {
   const done = untyped('');
   const { host, session } = await answering({
-    'VDI.add_tags': done,
-    'VDI.set_tags': done,
     'VDI.remove_from_other_config': done,
     'VDI.add_to_other_config': done,
   });
-  await addVdiTag(session, vdi, 't');
-  await setVdiTags(session, vdi, ['t', 'u']);
   await setVdiOtherConfig(session, vdi, { key: 'k', value: 'v' });
   assert.deepEqual(
     host.calls.map((call) => [call.method, ...call.params.slice(2)]),
     [
-      ['VDI.add_tags', 't'],
-      ['VDI.set_tags', ['t', 'u']],
       ['VDI.remove_from_other_config', 'k'],
       ['VDI.add_to_other_config', 'k', 'v'],
     ],
