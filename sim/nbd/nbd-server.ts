@@ -78,12 +78,12 @@ export class NbdServer {
   }
 
   async #serve(socket: Socket): Promise<void> {
-    const { certificates, faults, db } = this.#world;
+    const { certificates, ecdhCurve, faults, db } = this.#world;
     const purposes = new Set(db.network.refs().flatMap((ref) => db.network.get(ref).purpose));
     const secure = purposes.has('nbd');
     if (secure === purposes.has('insecure_nbd')) return;
     const certificate = faults.nbdOldCertificate ? await certificates.older() : certificates.current;
-    const upgrade = () => acceptTls(socket, tlsPolicy(certificate));
+    const upgrade = () => acceptTls(socket, tlsPolicy(certificate, ecdhCurve));
     const agreed = await negotiate(socket, secure ? { mode: 'FORCEDTLS', upgrade } : { mode: 'NOTLS' });
     if (!agreed) return;
     const attached = await attachExport(this.#world, this.#host, agreed.exportName);

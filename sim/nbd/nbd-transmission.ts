@@ -120,14 +120,13 @@ class PieceSender {
     const left = limit - this.#sentBytes;
     if (left >= buffer.length) return true;
     await send(socket, buffer.subarray(0, Math.max(0, left)));
-    if (limit === nbdStallAfterBytes) await closed(socket);
+    if (limit === nbdStallAfterBytes) await this.#clientLeft();
     return false;
   }
-}
 
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.destroyed) resolve();
-    else socket.once('close', () => resolve());
-  });
+  /** What the client asked for ahead has to be taken in: behind it stands the end of the stream. */
+  async #clientLeft(): Promise<void> {
+    const { reader } = this.#connection;
+    while ((await reader.some(PIECE_BYTES)) !== undefined);
+  }
 }
