@@ -49,15 +49,18 @@ async function makeCertificate(hostName: string, addresses: readonly string[]): 
   return { keyPem: made.private, certificatePem: made.cert, fingerprint, subject: hostName };
 }
 
-/** TLS 1.2 and P-384 only: a client that does not offer them gets no connection at all. */
-export function tlsPolicy(certificate: Certificate) {
+/** The only curve of a real host. */
+export const HOST_CURVE = 'secp384r1';
+
+/** TLS 1.2 and one curve only: a client that does not offer them gets no connection at all. */
+export function tlsPolicy(certificate: Certificate, ecdhCurve: string) {
   return {
     key: certificate.keyPem,
     cert: certificate.certificatePem,
     minVersion: 'TLSv1.2',
     maxVersion: 'TLSv1.2',
     ciphers: 'ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256',
-    ecdhCurve: 'secp384r1',
+    ecdhCurve,
     honorCipherOrder: true,
   } as const satisfies TlsOptions;
 }

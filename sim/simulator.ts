@@ -12,7 +12,7 @@ import { DiskStore } from '#sim/disks/disk-layers.ts';
 import { NbdServer } from '#sim/nbd/nbd-server.ts';
 import { resourceHandlers } from '#sim/transfer/resources.ts';
 import { XapiServer } from '#sim/wire/xapi-server.ts';
-import { hostCertificate } from './certificates.ts';
+import { HOST_CURVE, hostCertificate } from './certificates.ts';
 import { Counters } from './counters.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { DEFAULT_SRS, hostName, type NetworkOptions, type SrOptions, setUpPool } from './pool-setup.ts';
@@ -39,6 +39,8 @@ export interface SimulatorOptions {
   /** Fixed ports instead of free ones. */
   readonly apiPort?: number;
   readonly nbdPort?: number;
+  /** P-384 unless given, as on a real host; a test of thousands of connections takes one a tenth as dear. */
+  readonly ecdhCurve?: string;
 }
 
 /** The limit of the real daemon, per host. */
@@ -94,6 +96,7 @@ async function makeWorld(options: SimulatorOptions, { folder, addresses, credent
       // Made when it is first asked for, because a key takes time that few tests need to spend.
       older: () => hostCertificate(hostName(0), addresses, 1),
     },
+    ecdhCurve: options.ecdhCurve ?? HOST_CURVE,
   };
 }
 

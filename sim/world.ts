@@ -31,6 +31,7 @@ export interface World {
   /** Set once the servers listen. */
   endpoints: { readonly apiPort: number; readonly nbdPort: number };
   readonly certificates: { readonly current: Certificate; readonly older: () => Promise<Certificate> };
+  readonly ecdhCurve: string;
 }
 
 /** The host's clock; tests move it forward to see things expire. */

@@ -36,7 +36,7 @@ interface PendingRead {
 export class ReadAhead {
   readonly #source: BlockSource;
   readonly #diskBytes: Bytes;
-  readonly #ring = Buffer.allocUnsafeSlow(RING_BYTES);
+  readonly #ring: Buffer;
   readonly #pending: PendingRead[] = [];
   /** Where the next read goes, and where the oldest one that is still held begins. */
   #head = 0;
@@ -46,6 +46,8 @@ export class ReadAhead {
   constructor(source: BlockSource, diskBytes: Bytes) {
     this.#source = source;
     this.#diskBytes = diskBytes;
+    // Nothing is read twice, so the ring of a small disk never needs more than the disk.
+    this.#ring = Buffer.allocUnsafeSlow(Math.min(RING_BYTES, diskBytes));
   }
 
   get waiting(): number {
@@ -83,7 +85,7 @@ export class ReadAhead {
   #room(bytes: number): number | undefined {
     const empty = this.#pending.length === 0 && this.#held === undefined;
     if (empty || this.#head > this.#tail) {
-      if (this.#head + bytes <= RING_BYTES) return this.#head;
+      if (this.#head + bytes <= this.#ring.length) return this.#head;
       return bytes < this.#tail ? 0 : undefined;
     }
     return this.#head + bytes < this.#tail ? this.#head : undefined;

@@ -35,7 +35,7 @@ export class XapiServer {
     this.#parts = parts;
     this.#host = host;
     const { world } = parts;
-    this.#server = createServer(tlsPolicy(world.certificates.current), (socket) => {
+    this.#server = createServer(tlsPolicy(world.certificates.current, world.ecdhCurve), (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket)).on('error', () => socket.destroy());
       serveHttp(socket, (request) => this.#handle(request), world.timings).catch(() => socket.destroy());

@@ -138,7 +138,7 @@ export class LoneSite implements AsyncDisposable {
     for (let call = 0; call < MAX_CALLS; call++) {
       const result = await releaseHost(this.ports, input);
       if (result.released) return result;
-      await delay(20);
+      await this.clock.sleep(20);
     }
     throw new Error('the host was never released');
   }
