@@ -17,6 +17,8 @@ export interface SrOptions {
   readonly name: string;
   readonly type: string;
   readonly physicalBytes?: number;
+  /** Added to those of its driver, such as VDI_REVERT: they hold for every repository of the type. */
+  readonly driverFeatures?: readonly string[];
 }
 
 /** Drivers with change tracking, and one without. */
@@ -105,6 +107,10 @@ function addSr(world: World, options: SrOptions, hosts: readonly Ref[]): Ref {
     physical_size: options.physicalBytes ?? SR_BYTES,
   });
   for (const host of hosts) db.PBD.create({ host, SR: sr, uuid: randomUUID() });
+  for (const driver of db.SM.where((row) => row.type === options.type)) {
+    const added = options.driverFeatures?.map((name) => [name, '1']) ?? [];
+    db.SM.update(driver, { features: { ...db.SM.get(driver).features, ...Object.fromEntries(added) } });
+  }
   return sr;
 }
 

@@ -10,6 +10,7 @@ import { eventMethods } from './event-calls.ts';
 import { fieldMethods } from './field-calls.ts';
 import { Arguments, type Method } from './method.ts';
 import { poolMethods } from './pool-calls.ts';
+import { revertMethods } from './revert-calls.ts';
 import { collectSessions, coordinatorAddress, requireRole, sessionMethods, useSession } from './session-calls.ts';
 import { collectTasks, followTask, startTask, taskMethods } from './task-calls.ts';
 import { vbdMethods } from './vbd-calls.ts';
@@ -25,7 +26,7 @@ export class Dispatcher {
   constructor(world: World) {
     this.#world = world;
     const written = { ...sessionMethods, ...taskMethods, ...poolMethods, ...cbtMethods };
-    const more = { ...vdiMethods, ...vmMethods, ...vbdMethods, ...eventMethods };
+    const more = { ...vdiMethods, ...vmMethods, ...vbdMethods, ...eventMethods, ...revertMethods };
     this.#methods = new Map([
       ...fieldMethods(world.db.tables.values()),
       ...Object.entries(written),

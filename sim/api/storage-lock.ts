@@ -22,7 +22,8 @@ export const SR_OPERATIONS = [
   'unplug',
 ] as const;
 
-export type SrOperation = (typeof SR_OPERATIONS)[number];
+/** Besides those, what only a driver with VDI_REVERT offers. */
+export type SrOperation = (typeof SR_OPERATIONS)[number] | 'vdi_revert';
 
 /** Runs `work` with the storage repository to itself; a caller that waits too long is told who was in the way. */
 export async function onStorage<T>(

@@ -9,8 +9,10 @@ export function srState(world: World, sr: Ref) {
   const { SR, SM } = world.db;
   const running = world.srOperations.get(sr);
   const { type } = SR.get(sr);
-  const tracked = SM.where((sm) => sm.type === type && 'VDI_CONFIG_CBT' in sm.features).length > 0;
-  const offered = SR_OPERATIONS.filter((name) => tracked || !CBT_OPERATIONS.includes(name));
+  const announced = (feature: string) => SM.where((sm) => sm.type === type && feature in sm.features).length > 0;
+  const tracked = announced('VDI_CONFIG_CBT');
+  const always = SR_OPERATIONS.filter((name) => tracked || !CBT_OPERATIONS.includes(name));
+  const offered = announced('VDI_REVERT') ? [...always, 'vdi_revert'] : always;
   return {
     allowed_operations: running === undefined ? offered : [],
     current_operations: running === undefined ? {} : { [sr]: running },

@@ -6,7 +6,7 @@ import { NULL_REF, type Value, VOID } from '#sim/wire/values.ts';
 import { raiseMessage, type World } from '#sim/world.ts';
 import { ApiError } from './api-error.ts';
 import { checkLogAtActivation } from './cbt-calls.ts';
-import { removeDisk, replaceBySnapshot } from './disk-moves.ts';
+import { removeDisk } from './disk-moves.ts';
 import type { Call, Methods } from './method.ts';
 import { snapshotDisk } from './vdi-calls.ts';
 
@@ -17,7 +17,6 @@ export const vmMethods: Methods = {
     role: 'vm-power-admin',
     run: snapshotVm,
   },
-  'VM.revert': { params: ['snapshot'], role: 'vm-power-admin', run: revertVm },
   'VM.pool_migrate': { params: ['vm', 'host', 'options'], role: 'vm-power-admin', run: migrateVm },
   'VM.destroy': { params: ['self'], role: 'vm-admin', run: destroyVm },
   'VM.start': { params: ['vm', 'start_paused', 'force'], role: 'vm-operator', run: start },
@@ -99,21 +98,6 @@ export function powerOff(world: World, vm: Ref): void {
   const { VM, VBD } = world.db;
   VM.update(vm, { power_state: 'Halted', resident_on: NULL_REF });
   for (const vbd of VBD.where((row) => row.VM === vm)) VBD.update(vbd, { currently_attached: false });
-}
-
-/** The classic way: every disk is replaced by a clone of its snapshot, under a new uuid and without tracking. */
-function revertVm({ world, args }: Call): Value {
-  const { VM, VBD, VDI } = world.db;
-  const snapshot = args.ref(0, VM);
-  const vm = VM.get(snapshot).snapshot_of;
-  if (!VM.has(vm)) throw new ApiError('VM_REVERT_FAILED', [snapshot, vm]);
-  if (VM.get(vm).power_state === 'Running') powerOff(world, vm);
-  for (const vbd of VBD.where((row) => row.VM === snapshot && !row.empty)) {
-    const { VDI: frozen } = VBD.get(vbd);
-    const live = VDI.get(frozen).snapshot_of;
-    if (VDI.has(live)) replaceBySnapshot(world, live, frozen);
-  }
-  return VOID;
 }
 
 /** Between hosts that share the storage; disks stay where they are and keep their tracking. */
