@@ -1,6 +1,7 @@
 /** blockferry show: one restore point in full, and how to get it back. */
 
 import type { Command } from 'commander';
+import type { HostCheck } from '#lib/format/receipt.ts';
 import type { Verification } from '#lib/format/verification.ts';
 import { findPoint, type NamedPoint } from '#lib/restore/points.ts';
 import { closestVerification } from '#lib/restore/verified-level.ts';
@@ -16,6 +17,14 @@ interface ShowOptions extends VaultOptions {
 type ShownDisk = NamedPoint['point']['disks'][number] & {
   readonly dataBytes: number;
   readonly verified: { readonly level: number; readonly time?: Date; readonly findings: number };
+};
+
+/** What is said of a connection to the host, by how it proved who it is. */
+const HOST_CHECKS: Readonly<Record<HostCheck, string>> = {
+  certificate: 'proved itself by the certificate that its API names',
+  'public-key': 'proved itself by the public key that its API names, with a renewed certificate',
+  authority: 'proved itself by a certificate of the authority that its API names',
+  none: 'proved nothing: it was read without TLS',
 };
 
 export function addShow(program: Command): void {
@@ -62,6 +71,7 @@ function textOf({ name, point }: NamedPoint, disks: readonly ShownDisk[]): strin
     `VM       ${point.vmName} (${point.vm}) of pool ${point.pool}`,
     `Time     ${formatTime(point.time)}, finished after ${formatDuration(point.finished.getTime() - point.time.getTime())}`,
     `Read     ${formatBytes(measured.nbdBytes)} from the host in ${measured.nbdRequests} requests`,
+    ...(measured.hostChecks ?? []).map((check) => `Host     ${HOST_CHECKS[check]}`),
     `Metadata ${point.metadataKey ?? 'none'}`,
     '',
     formatTable(['DISK', 'NAME', 'SIZE', 'DATA', 'STORED', 'KIND', 'VERIFIED', 'UUID'], rows),

@@ -123,6 +123,8 @@ function readerRequests(receipts: readonly Receipt[]): RequestCounts | undefined
 function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): VmPoint {
   const sum = (of: (receipt: Receipt) => number, among = receipts) =>
     among.reduce((total, receipt) => total + of(receipt), 0);
+  const checks = receipts.map(({ measured }) => measured.hostCheck).filter((check) => check !== undefined);
+  const hostChecks = [...new Set(checks)].toSorted();
   return {
     ...HEAD,
     requires: [],
@@ -157,6 +159,7 @@ function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): V
       nbdRequests: sum(({ measured }) => measured.nbdRequests),
       readerMs: sum(({ measured }) => measured.durationMs),
       readerCalls: receipts.length,
+      ...(hostChecks.length === 0 ? {} : { hostChecks }),
     },
   };
 }

@@ -5,7 +5,7 @@ import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { DiskPlan, RunPlan, Shard } from '#lib/format/plan.ts';
-import type { Receipt } from '#lib/format/receipt.ts';
+import type { HostCheck, Receipt } from '#lib/format/receipt.ts';
 import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type GrainIndex, parseDiskId, parsePackId, parseRunId, type RunId } from '#lib/units.ts';
@@ -104,7 +104,8 @@ async function readPart(
     });
     const stored = await writer.finish();
     const durationMs = ports.clock.now().getTime() - started.getTime();
-    const document = receiptOf({ run, diskPlan, shard, first, part, copied, stored, durationMs });
+    const { hostCheck } = source;
+    const document = receiptOf({ run, diskPlan, shard, first, part, copied, stored, durationMs, hostCheck });
     const { measured } = document;
     const encoded = encodeWithRequests(ports.store.tally, before, (requests) =>
       encodeDocument({ ...document, measured: { ...measured, ...(requests && { requests }) } }),
@@ -143,8 +144,9 @@ function receiptOf(facts: {
   copied: CopiedPart;
   stored: Receipt['pack'];
   durationMs: number;
+  hostCheck: HostCheck | undefined;
 }): Receipt {
-  const { copied, stored } = facts;
+  const { copied, stored, hostCheck, durationMs } = facts;
   return {
     ...HEAD,
     requires: [],
@@ -157,6 +159,11 @@ function receiptOf(facts: {
     ...copied.counts,
     outcomes: copied.outcomes,
     ...(stored === undefined ? {} : { pack: stored }),
-    measured: { nbdBytes: copied.nbdBytes, nbdRequests: copied.nbdRequests, durationMs: facts.durationMs },
+    measured: {
+      nbdBytes: copied.nbdBytes,
+      nbdRequests: copied.nbdRequests,
+      durationMs,
+      ...(hostCheck === undefined ? {} : { hostCheck }),
+    },
   };
 }

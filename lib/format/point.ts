@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini';
 import { countField, diskIdField, documentHead, runIdField, timeField, vmIdField } from './document.ts';
+import { hostCheck } from './receipt.ts';
 import { requestCounts } from './request-counts.ts';
 
 const pointDisk = z.object({
@@ -37,6 +38,8 @@ export const vmPoint = z.object({
     readerMs: countField,
     /** Parts that readers reported: one call of the reader each. */
     readerCalls: z.optional(countField),
+    /** Every way in which a host proved who it is, each once. */
+    hostChecks: z.optional(z.array(hostCheck)),
     /** Requests of the readers and of the commit up to this point's own; absent where nobody counted. */
     requests: z.optional(requestCounts),
   }),

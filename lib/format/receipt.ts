@@ -16,6 +16,13 @@ export const OUTCOME_ZERO = 1;
 /** Same content as in the base; not stored again. */
 export const OUTCOME_UNCHANGED = 2;
 
+/**
+ * How the host that was read from proved who it is: it showed the very certificate that its API names, one with the same
+ * public key, or one issued by it; `none` is a connection without TLS, which only a lab allows.
+ */
+export const hostCheck = z.enum(['certificate', 'public-key', 'authority', 'none']);
+export type HostCheck = z.infer<typeof hostCheck>;
+
 export const receipt = z.object({
   ...documentHead,
   run: runIdField,
@@ -45,6 +52,8 @@ export const receipt = z.object({
     nbdBytes: countField,
     nbdRequests: countField,
     durationMs: countField,
+    /** Absent in documents of versions that did not record it. */
+    hostCheck: z.optional(hostCheck),
     /** Requests of the call that wrote this receipt, its own PUT included; absent where nobody counted. */
     requests: z.optional(requestCounts),
   }),

@@ -66,6 +66,11 @@ export class NbdConnection {
     });
   }
 
+  /** How the host proved who it is, in one word. */
+  get hostCheck(): VerifiedBy | 'none' {
+    return this.facts.kind === 'tls' ? this.facts.verifiedBy : 'none';
+  }
+
   /**
    * Fills `target` with the export's bytes from `offsetBytes` on. The target belongs to the connection until the promise
    * settles; after a rejection its content is undefined. Many reads may be in flight; those beyond the bounds wait, first

@@ -80,7 +80,7 @@ before(async () => {
     time,
     finished: new Date(time.getTime() + 80_000),
     disks: [{ disk: disk.disk, seq, ...facts, ...counts }],
-    measured: { nbdBytes: image.length, nbdRequests: 96, readerMs: 1000 },
+    measured: { nbdBytes: image.length, nbdRequests: 96, readerMs: 1000, hostChecks: ['public-key'] },
   };
   await store.put(vaultKeys.point(vm, { time, run }), encodeDocument(point));
 });
@@ -118,6 +118,7 @@ test('list and show tell the points, their sizes and why a disk was read in full
   const shown = await blockferry('show', '20261121', '--vm', 'web-1');
   assert.equal(shown.code, 0, shown.stderr);
   assert.match(shown.stdout, /finished after 1 min 20 s/);
+  assert.match(shown.stdout, /^Host +proved itself by the public key that its API names, with a renewed certificate$/m);
   assert.match(shown.stdout, /0 +root +96\.0 MiB .* full: first-backup/);
 });
 

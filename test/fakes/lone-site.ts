@@ -45,6 +45,8 @@ export class LoneSite implements AsyncDisposable {
   readonly sim: Simulator;
   readonly folder: string;
   readonly clock: Clock;
+  /** As in the settings of the pool. */
+  nbd: PoolSettings['nbd'] = 'tls';
   bucket: MemoryBucket;
   store: ObjectStore;
   #restored = 0;
@@ -75,7 +77,7 @@ export class LoneSite implements AsyncDisposable {
       name: 'lab',
       host: { url: this.sim.url, pin: { kind: 'fingerprint', sha256: parseSha256(this.sim.fingerprint) } },
       redirects: [],
-      nbd: 'tls',
+      nbd: this.nbd,
       credentials: () => Promise.resolve({ username, password: new Secret(password) }),
     };
   }
