@@ -1,11 +1,12 @@
 /** blockferry audit: looks for objects that were changed, removed, swapped, rolled back or cut. */
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import { diskIdField, sha256Field } from '#lib/format/document.ts';
 import { auditVault, type LedgerHead } from '#lib/verify/audit.ts';
+import { writeNamedFile } from './named-file.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 import { openVersions } from './vault-versions.ts';
 
@@ -54,7 +55,7 @@ async function audit(options: AuditOptions): Promise<void> {
   if (findings.length > 0) {
     throw new TamperingFound(`${findings.length} objects are not as they were written; the anchor was not saved`);
   }
-  if (options.saveAnchor !== undefined) await writeFile(options.saveAnchor, `${JSON.stringify(heads)}\n`);
+  if (options.saveAnchor !== undefined) await writeNamedFile(options.saveAnchor, `${JSON.stringify(heads)}\n`);
 }
 
 async function readAnchor(path: string): Promise<LedgerHead[]> {

@@ -1,14 +1,16 @@
 /** blockferry backup --local: one backup run on this machine, through the workflow that would run on AWS. */
 
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import { ambientCredentials } from '#lib/store/s3-credentials.ts';
 import { LocalInstallation } from '#local/installation.ts';
 import type { Execution } from '#local/states/execution.ts';
 import { formatBytes } from './console-text.ts';
+import { addHostOptions, fingerprintOption, type HostOptions } from './host-options.ts';
 import { readPassword } from './password.ts';
 import { RunProgress } from './run-progress.ts';
+import { uuidArgument } from './uuid-argument.ts';
 import { addVaultOptions, parseVaultUrl, UsageError, type VaultOptions } from './vault-options.ts';
 
 /** A backup run ended without a restore point; name and message are those of the step that failed. */
@@ -21,34 +23,20 @@ export class RunFailed extends Failure {
   }
 }
 
-interface BackupOptions extends VaultOptions {
+interface BackupOptions extends HostOptions, VaultOptions {
   readonly local?: boolean;
-  readonly host: string;
   readonly fingerprint: string;
-  readonly username: string;
-  readonly passwordFile?: string;
-  readonly readers?: string;
+  readonly readers?: number;
   readonly json?: boolean;
 }
 
 export function addBackup(program: Command): void {
-  addVaultOptions(program.command('backup'))
-    .argument('<vm>', 'uuid of the VM')
+  const command = addVaultOptions(program.command('backup'));
+  addHostOptions(command, fingerprintOption().makeOptionMandatory())
+    .argument('<vm>', 'uuid of the VM', uuidArgument)
     .description('back up a VM on this machine, into any S3-compatible vault')
     .option('--local', 'run the workflow here instead of on AWS')
-    .addOption(
-      new Option('--host <url>', 'the pool coordinator, as https://address')
-        .env('BLOCKFERRY_HOST')
-        .makeOptionMandatory(),
-    )
-    .addOption(
-      new Option('--fingerprint <sha256>', "SHA-256 fingerprint of the host's certificate")
-        .env('BLOCKFERRY_FINGERPRINT')
-        .makeOptionMandatory(),
-    )
-    .addOption(new Option('--username <name>', 'user of the host').env('BLOCKFERRY_USERNAME').default('root'))
-    .option('--password-file <file>', 'file whose first line is the password; otherwise BLOCKFERRY_PASSWORD is used')
-    .option('--readers <count>', 'parallel readers, 1 to 16')
+    .option('--readers <count>', 'parallel readers, 1 to 16', readerCount)
     .option('--json', 'the result as one JSON object')
     .addHelpText(
       'after',
@@ -56,6 +44,11 @@ export function addBackup(program: Command): void {
         '    --fingerprint 00:11:22:... --password-file host.password --vault s3://backups/site-a --endpoint https://s3.example\n',
     )
     .action(backUp);
+}
+
+function readerCount(text: string): number {
+  if (!/^([1-9]|1[0-6])$/.test(text)) throw new InvalidArgumentError('It must be a number from 1 to 16.');
+  return Number(text);
 }
 
 async function backUp(vm: string, options: BackupOptions): Promise<void> {
@@ -81,7 +74,7 @@ async function backUp(vm: string, options: BackupOptions): Promise<void> {
   });
   const execution = await installation.startBackup({
     vm,
-    ...(options.readers && { readers: Number(options.readers) }),
+    ...(options.readers && { readers: options.readers }),
   });
   const interrupted = () => installation.stop(execution);
   process.once('SIGINT', interrupted);

@@ -1,6 +1,6 @@
 /** The blockferry command. */
 
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { Failure } from '#lib/failure.ts';
 import { DamagedContent } from '#lib/restore/restore-disk.ts';
 import { addAudit } from './audit.ts';
@@ -29,6 +29,8 @@ const program = new Command('blockferry')
   .description('Serverless offsite backup for XenServer and XCP-ng')
   .version('0.1.0')
   .showHelpAfterError('(blockferry --help lists the commands)')
+  // Commander would end the process with 1, which scripts take for a failure that another try may mend.
+  .exitOverride()
   .addHelpText(
     'after',
     `
@@ -64,9 +66,13 @@ addLogs(program);
 try {
   await program.parseAsync();
 } catch (failure) {
-  if (!(failure instanceof Failure)) throw failure;
-  process.stderr.write(`blockferry: ${failure.name}: ${failure.message}\n`);
-  process.exitCode = exitCodeOf(failure);
+  if (failure instanceof CommanderError) {
+    // It has printed its sentence, or the help that was asked for.
+    process.exitCode = failure.exitCode === 0 ? 0 : 2;
+  } else if (failure instanceof Failure) {
+    process.stderr.write(`blockferry: ${failure.name}: ${failure.message}\n`);
+    process.exitCode = exitCodeOf(failure);
+  } else throw failure;
 }
 
 /** Scripts tell damage of the vault from everything that another try may mend. */

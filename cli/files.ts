@@ -103,12 +103,19 @@ async function debugfs(image: string, request: string): Promise<string> {
     const limits = { maxBuffer: MAX_LISTING_BYTES, timeout: TOOL_DEADLINE_MS };
     const { stdout, stderr } = await run('debugfs', ['-R', request, image], limits);
     const complaint = stderr.replace(/^debugfs [^\n]*\n/, '');
-    if (stdout === '' && complaint !== '') throw new FilesUnavailable(`debugfs: ${complaint.trim()}`);
+    if (stdout === '' && complaint !== '') throw new FilesUnavailable(noFileSystem(complaint));
     return stdout;
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
     throw new FilesUnavailable('debugfs could not be run; install e2fsprogs', { cause });
   }
+}
+
+function noFileSystem(complaint: string): string {
+  return (
+    `debugfs did not find what was asked: ${complaint.trim().replaceAll('\n', '; ')}. If the disk is partitioned give ` +
+    '--partition; for other file systems than ext2/3/4 use blockferry serve'
+  );
 }
 
 async function isThere(path: string): Promise<boolean> {

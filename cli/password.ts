@@ -17,6 +17,9 @@ async function firstLine(file: string): Promise<string | undefined> {
   try {
     return (await readFile(file, 'utf8')).split('\n')[0];
   } catch (cause) {
-    throw new UsageError(`the password file ${file} cannot be read`, { cause });
+    throw new UsageError(
+      `the password file ${file} cannot be read; name a file that holds the password in its first line`,
+      { cause },
+    );
   }
 }

@@ -1,11 +1,11 @@
 /** blockferry prices: which prices estimates use, and newer ones from AWS. */
 
-import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { describePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { type Offers, refreshedPrices } from '#lib/cost/refresh.ts';
 import { Failure } from '#lib/failure.ts';
 import { formatTable } from './console-text.ts';
+import { writeNamedFile } from './named-file.ts';
 
 /** The price files of AWS cannot be fetched. */
 export class PricesUnavailable extends Failure {
@@ -50,7 +50,7 @@ async function refresh({ to, from }: RefreshOptions): Promise<void> {
   const offers = new Map<string, unknown>();
   for (const service of FETCHED_SERVICES) offers.set(service, await fetchOffer(from, service));
   const list = refreshedPrices(SHIPPED_PRICES, offers satisfies Offers, new Date());
-  await writeFile(to, `${JSON.stringify(list, undefined, 2)}\n`);
+  await writeNamedFile(to, `${JSON.stringify(list, undefined, 2)}\n`);
   process.stdout.write(`${to}: ${describePrices(list, new Date())}\n`);
 }
 

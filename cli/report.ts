@@ -1,6 +1,5 @@
 /** blockferry report: the whole vault as one HTML page. */
 
-import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { writeReport } from '#lib/report/write-report.ts';
@@ -8,6 +7,7 @@ import { retentionPolicy } from '#lib/retention/policy.ts';
 import type { StorageClass } from '#lib/store/object-store.ts';
 import { STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
 import { formatBytes } from './console-text.ts';
+import { writeNamedFile } from './named-file.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
 interface ReportOptions extends VaultOptions {
@@ -44,7 +44,7 @@ export function addReport(program: Command): void {
         storageClass: storageClassOf(options.class),
         ...(retention && { retention }),
       });
-      await writeFile(options.to, page);
+      await writeNamedFile(options.to, page);
       const late = fleet.vms.filter(({ status }) => status === 'late').length;
       process.stdout.write(
         `${options.to}: ${fleet.vms.length} VMs, ${late} late, ${formatBytes(Buffer.byteLength(page))}\n`,

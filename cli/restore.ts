@@ -7,12 +7,14 @@ import { isBlockDevice, restoreBlockDevice, restoreRawFile, restoreVhdFile } fro
 import { UnpackingThreads } from '#lib/restore/unpacking-threads.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { formatBytes, formatDuration } from './console-text.ts';
+import { fingerprintOption } from './host-options.ts';
 import { progressLine } from './restore-progress.ts';
-import { type HostOptions, restoreToNewDisk } from './restore-to-new-disk.ts';
+import { type NewDiskOptions, restoreToNewDisk } from './restore-to-new-disk.ts';
 import { unpackingThreads } from './unpacking-threads.ts';
+import { uuidArgument } from './uuid-argument.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
-interface RestoreOptions extends VaultOptions, HostOptions {
+interface RestoreOptions extends VaultOptions, NewDiskOptions {
   readonly to?: string;
   readonly toHost?: string;
   readonly format?: 'raw' | 'vhd';
@@ -36,13 +38,9 @@ export function addRestore(program: Command): void {
     .option('--read-back', 'read the finished file again and compare it with the digests of the vault')
     .option('--target-is-zero', 'the block device reads as zeros, so that holes need not be written')
     .option('--to-host <url>', 'the pool coordinator, as https://address: makes a new disk there')
-    .option('--sr <uuid>', 'with --to-host: the storage repository of the new disk')
+    .option('--sr <uuid>', 'with --to-host: the storage repository of the new disk', uuidArgument)
     .option('--name <label>', 'with --to-host: name of the new disk')
-    .addOption(
-      new Option('--fingerprint <sha256>', "with --to-host: SHA-256 fingerprint of the host's certificate").env(
-        'BLOCKFERRY_FINGERPRINT',
-      ),
-    )
+    .addOption(fingerprintOption())
     .addOption(new Option('--username <name>', 'with --to-host').env('BLOCKFERRY_USERNAME').default('root'))
     .option('--password-file <file>', 'with --to-host: its first line; otherwise BLOCKFERRY_PASSWORD is used')
     .option('--json', 'the result as one JSON object')

@@ -1,6 +1,6 @@
 /** Which vault a command means: --vault and --endpoint, or BLOCKFERRY_VAULT and BLOCKFERRY_ENDPOINT. */
 
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { Failure } from '#lib/failure.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { underPrefix } from '#lib/store/prefixed-store.ts';
@@ -26,8 +26,19 @@ export interface VaultAddress {
 export function addVaultOptions(command: Command): Command {
   return command
     .addOption(new Option('--vault <url>', 'the vault, as s3://bucket or s3://bucket/prefix').env('BLOCKFERRY_VAULT'))
-    .addOption(new Option('--endpoint <url>', 'an S3-compatible server instead of AWS').env('BLOCKFERRY_ENDPOINT'))
+    .addOption(
+      new Option('--endpoint <url>', 'an S3-compatible server instead of AWS')
+        .env('BLOCKFERRY_ENDPOINT')
+        .argParser(endpointUrl),
+    )
     .addOption(new Option('--region <name>', 'region of the bucket').env('AWS_REGION'));
+}
+
+function endpointUrl(text: string): string {
+  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? '')) {
+    throw new InvalidArgumentError('Write the address of the server as https://name or http://name:port.');
+  }
+  return text;
 }
 
 /** `s3://bucket/prefix` with or without a slash at the end. Throws UsageError. */

@@ -8,7 +8,8 @@ import { type DiskId, parseDiskId } from '#lib/units.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { type Level, shareOfDay, verifyDisk } from '#lib/verify/verify-disk.ts';
 import { formatBytes } from './console-text.ts';
-import { addVaultOptions, openVault, type VaultOptions } from './vault-options.ts';
+import { uuidArgument } from './uuid-argument.ts';
+import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
 /** A verification found something that is not as it was written. */
 export class DamageFound extends Failure {
@@ -32,7 +33,7 @@ export function addVerify(program: Command): void {
       1,
     )
     .option('--shares <n>', 'level 2: read one n-th of the packs, another one each day', parseShares, 1)
-    .option('--disk <uuid>', 'only this disk')
+    .option('--disk <uuid>', 'only this disk', uuidArgument)
     .option('--json', 'one JSON array of the records')
     .addHelpText('after', '\nExample:\n  blockferry verify --level 2 --shares 30 --vault s3://my-vault\n')
     .action(verify);
@@ -63,7 +64,13 @@ async function verify(options: VerifyOptions): Promise<void> {
     records.push(record);
     if (!options.json) process.stdout.write(describe(record));
   }
+  if (records.length === 0 && options.disk !== undefined) {
+    throw new UsageError(
+      `disk ${options.disk} has no restore point in this vault; blockferry show prints the disks of a point`,
+    );
+  }
   if (options.json) process.stdout.write(`${JSON.stringify(records)}\n`);
+  else if (records.length === 0) process.stdout.write('The vault holds no restore point.\n');
   const found = records.reduce((sum, { findings }) => sum + findings.length, 0);
   if (found > 0) {
     throw new DamageFound(

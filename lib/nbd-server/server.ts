@@ -50,7 +50,10 @@ export class NbdServer implements AsyncDisposable {
       server.#server.listen(settings.listen);
       await once(server.#server, 'listening');
     } catch (cause) {
-      throw new CannotServe(`listening at ${JSON.stringify(settings.listen)} did not work`, { cause });
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new CannotServe(`the NBD server cannot listen (${reason}); choose another address, port or socket`, {
+        cause,
+      });
     }
     return server;
   }

@@ -132,6 +132,9 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TargetUnusable(`${path} cannot be written: ${reason}`, { cause });
+    throw new TargetUnusable(
+      `${path} cannot be written (${reason}); check the folder or the device, your permissions and the room there`,
+      { cause },
+    );
   }
 }

@@ -56,17 +56,29 @@ export interface PointQuery {
 
 /** Throws PointNotFound with what there is to choose from. */
 export async function findPoint(store: ObjectStore, query: PointQuery): Promise<NamedPoint> {
-  const all = (await listPoints(store)).filter(({ point }) => fits(point, query.vm));
+  const held = await listPoints(store);
+  const all = held.filter(({ point }) => fits(point, query.vm));
   const found =
     query.point === 'latest' ? newestOf(all, query) : all.filter(({ name }) => name.startsWith(query.point));
   const [only, ...others] = found;
   if (only !== undefined && others.length === 0) return only;
   const many = others.length > 0;
-  const among = (many ? found : all).slice(-5).map(({ name, point }) => `${name} (${point.vmName})`);
   throw new PointNotFound(
     `${many ? 'More than one' : 'No'} restore point fits ${JSON.stringify(query.point)}${forVm(query)}; ` +
-      (among.length === 0 ? 'the vault holds none' : `choose from: ${among.join(', ')}`),
+      choice(many ? found : all, held),
   );
+}
+
+/** What the last sentence of PointNotFound offers; at most five points, the newest. */
+function choice(among: readonly NamedPoint[], held: readonly NamedPoint[]): string {
+  if (among.length > 0)
+    return `choose from: ${among
+      .slice(-5)
+      .map(({ name, point }) => `${name} (${point.vmName})`)
+      .join(', ')}`;
+  if (held.length === 0) return 'the vault holds none; check its address, and that a backup has ended';
+  const names = [...new Set(held.map(({ point }) => point.vmName))].slice(0, 5);
+  return `the vault holds points of ${names.join(', ')}; blockferry list prints all`;
 }
 
 function newestOf(points: readonly NamedPoint[], query: PointQuery): NamedPoint[] {

@@ -18,7 +18,7 @@ export interface S3Timeouts {
   readonly connectMs: number;
   /** Without a byte in either direction. The only thing that ends a response whose body stalls. */
   readonly idleMs: number;
-  /** From the start of a request to the headers of its answer: a 32 MiB part at 1 Mbit/s takes 270 s. */
+  /** From the start of a request to the headers of its answer: a 16 MiB part at 1 Mbit/s takes 134 s. */
   readonly answerMs: number;
 }
 

@@ -88,6 +88,9 @@ const UNKNOWN_AUTHORITY = denied(
   "The endpoint's certificate is not signed by a known authority; name a private one's certificate in NODE_EXTRA_CA_CERTS",
 );
 const CHECK_KEYS = denied('Check the access key and its secret, and that they belong to this endpoint');
+const NO_CREDENTIALS = denied(
+  'No AWS credentials were found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role',
+);
 const EXPIRED = denied('The credentials have expired; get new ones');
 const NOT_ALLOWED = denied(
   "Allow the operation in the role's policy, the bucket's policy and the KMS key's policy; without s3:ListBucket S3 answers like this for an object that does not exist",
@@ -117,7 +120,7 @@ const BY_CODE: ReadonlyMap<string, Translation> = new Map<string, Translation>([
   ['InvalidAccessKeyId', CHECK_KEYS],
   ['SignatureDoesNotMatch', CHECK_KEYS],
   ['InvalidToken', CHECK_KEYS],
-  ['CredentialsProviderError', denied('No AWS credentials were found')],
+  ['CredentialsProviderError', NO_CREDENTIALS],
   ['ExpiredToken', EXPIRED],
   ['TokenRefreshRequired', EXPIRED],
   [

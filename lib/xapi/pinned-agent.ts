@@ -77,7 +77,10 @@ export class PinnedAgent extends Agent {
   #connectFailure(socket: TLSSocket, cause: Error): Error {
     // OpenSSL's verdict on a certificate ends the handshake as an error of the socket, with the reason beside it.
     if (socket.authorizationError) return this.#mismatch(`is not trusted (${cause.message})`) ?? cause;
-    return new HostUnreachable(`Connecting to ${this.#url.host} did not work: ${cause.message}.`, { cause });
+    return new HostUnreachable(
+      `Connecting to ${this.#url.host} did not work: ${cause.message}. Check the address, the route and the firewall.`,
+      { cause },
+    );
   }
 
   #mismatch(violation: string | null): HostCertificateMismatch | null {
