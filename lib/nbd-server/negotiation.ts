@@ -12,6 +12,7 @@
  */
 
 import type { SecureContext } from 'node:tls';
+import { IHAVEOPT, NBD_FLAG_C_FIXED_NEWSTYLE, NBD_MAX_STRING } from '#lib/nbd/wire.ts';
 import type { ClientStream } from './client-stream.ts';
 import { ClientGone } from './failures.ts';
 import {
@@ -19,11 +20,8 @@ import {
   counted,
   exportInfos,
   greeting,
-  IHAVEOPT,
   metaContext,
-  NBD_FLAG_C_FIXED_NEWSTYLE,
   NBD_FLAG_C_NO_ZEROES,
-  NBD_MAX_STRING,
   NBD_OPT,
   NBD_REP,
   OPTION_HEADER_BYTES,

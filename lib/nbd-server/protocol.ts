@@ -1,18 +1,23 @@
 /**
  * The shapes of the NBD protocol as a server sends and takes them, in the spelling of the specification
- * (NetworkBlockDevice/nbd, doc/proto.md). All integers are big-endian.
+ * (NetworkBlockDevice/nbd, doc/proto.md). All integers are big-endian. What a client needs too is in lib/nbd/wire.ts.
  */
 
-const NBDMAGIC = 0x4e42444d41474943n;
-export const IHAVEOPT = 0x49484156454f5054n;
-const NBD_REP_MAGIC = 0x0003e889045565a9n;
-const NBD_REQUEST_MAGIC = 0x25609513;
-const NBD_SIMPLE_REPLY_MAGIC = 0x67446698;
+import {
+  IHAVEOPT,
+  NBD_FLAG_FIXED_NEWSTYLE,
+  NBD_FLAG_HAS_FLAGS,
+  NBD_FLAG_READ_ONLY,
+  NBD_MAX_STRING,
+  NBD_REP_MAGIC,
+  NBD_REQUEST_MAGIC,
+  NBD_SIMPLE_REPLY_MAGIC,
+  NBDMAGIC,
+} from '#lib/nbd/wire.ts';
+
 const NBD_STRUCTURED_REPLY_MAGIC = 0x668e33ef;
 
-const NBD_FLAG_FIXED_NEWSTYLE = 0x0001;
 const NBD_FLAG_NO_ZEROES = 0x0002;
-export const NBD_FLAG_C_FIXED_NEWSTYLE = 0x00000001;
 export const NBD_FLAG_C_NO_ZEROES = 0x00000002;
 
 export const NBD_OPT = {
@@ -45,18 +50,12 @@ const NBD_INFO_NAME = 1;
 const NBD_INFO_DESCRIPTION = 2;
 const NBD_INFO_BLOCK_SIZE = 3;
 
-const NBD_FLAG_HAS_FLAGS = 0x0001;
-const NBD_FLAG_READ_ONLY = 0x0002;
 const NBD_FLAG_SEND_DF = 0x0080;
 const NBD_FLAG_CAN_MULTI_CONN = 0x0100;
 
 export const NBD_CMD = { READ: 0, WRITE: 1, DISC: 2, FLUSH: 3, BLOCK_STATUS: 7 } as const;
 export const NBD_CMD_FLAG_DF = 0x0004;
 export const NBD_CMD_FLAG_REQ_ONE = 0x0008;
-
-export const NBD_EPERM = 1;
-export const NBD_EIO = 5;
-export const NBD_EINVAL = 22;
 
 const NBD_REPLY_FLAG_DONE = 0x0001;
 const NBD_REPLY_TYPE_OFFSET_DATA = 1;
@@ -70,14 +69,11 @@ const NBD_STATE_HOLE_ZERO = 0x0003;
 export const BASE_ALLOCATION = 'base:allocation';
 const BASE_ALLOCATION_ID = 1;
 
-/** The longest string of the protocol. */
-export const NBD_MAX_STRING = 4096;
 /** Requests of this many bytes are served best: one frame's window. */
 const PREFERRED_BLOCK_BYTES = 262_144;
 /** The specification's own default for the largest request. */
 export const MAX_REQUEST_BYTES = 33_554_432;
 export const OPTION_HEADER_BYTES = 16;
-export const REQUEST_BYTES = 28;
 
 /** A run of a disk's bytes that holds data, or reads as zeros. */
 export interface ServedExtent {

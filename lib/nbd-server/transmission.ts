@@ -1,6 +1,7 @@
 /** The transmission phase of one client: many requests in flight, replies in the order in which they are ready. */
 
 import { Failure } from '#lib/failure.ts';
+import { NBD_ERRORS, REQUEST_BYTES } from '#lib/nbd/wire.ts';
 import type { ClientStream } from './client-stream.ts';
 import { ClientGone } from './failures.ts';
 import type { Agreement } from './negotiation.ts';
@@ -12,12 +13,8 @@ import {
   NBD_CMD,
   NBD_CMD_FLAG_DF,
   NBD_CMD_FLAG_REQ_ONE,
-  NBD_EINVAL,
-  NBD_EIO,
-  NBD_EPERM,
   type NbdRequest,
   parseRequest,
-  REQUEST_BYTES,
   readChunk,
   type ServedExtent,
   simpleReply,
@@ -114,7 +111,7 @@ class Transmission {
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;
       this.#parts.onFailedRead(failure, request);
-      return stream.write(this.#error(request, NBD_EIO, failure.message));
+      return stream.write(this.#error(request, NBD_ERRORS.NBD_EIO, failure.message));
     }
     await stream.write(...reply);
   }
@@ -122,9 +119,10 @@ class Transmission {
   #refusal({ type, offsetBytes, lengthBytes }: NbdRequest): number | undefined {
     const { disk, blockStatus } = this.#parts.agreement;
     const fits = offsetBytes + lengthBytes <= disk.diskBytes;
-    if (type === NBD_CMD.READ) return fits && lengthBytes <= MAX_REQUEST_BYTES ? undefined : NBD_EINVAL;
-    if (type === NBD_CMD.BLOCK_STATUS) return fits && lengthBytes > 0 && blockStatus ? undefined : NBD_EINVAL;
-    return type === NBD_CMD.FLUSH ? NBD_EINVAL : NBD_EPERM;
+    if (type === NBD_CMD.READ) return fits && lengthBytes <= MAX_REQUEST_BYTES ? undefined : NBD_ERRORS.NBD_EINVAL;
+    if (type === NBD_CMD.BLOCK_STATUS)
+      return fits && lengthBytes > 0 && blockStatus ? undefined : NBD_ERRORS.NBD_EINVAL;
+    return type === NBD_CMD.FLUSH ? NBD_ERRORS.NBD_EINVAL : NBD_ERRORS.NBD_EPERM;
   }
 
   #error({ cookie }: NbdRequest, error: number, message: string): Buffer {
