@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { PACK_PART_BYTES } from '#lib/backup/pack-writer.ts';
 import { judgeBudget } from '#lib/cost/budget.ts';
 import { estimateMonth, estimateRestore, estimateRun, type MonthEstimate, type Setup } from '#lib/cost/estimate.ts';
 import { pointCost } from '#lib/cost/point-cost.ts';
@@ -57,7 +58,7 @@ export function addEstimate(program: Command): void {
     .option('--keep <count>', 'increments kept', positive, MONTH_DAYS)
     .option('--readers <count>', 'parallel readers; left out: what the link needs', positive)
     .option('--memory <MB>', 'memory of a reader', positive, 1024)
-    .option('--part <MiB>', 'size of the parts of an upload', positive, 32)
+    .option('--part <MiB>', 'size of the parts of an upload', positive, PACK_PART_BYTES / MIB)
     .addOption(new Option('--class <name>', 'storage class').choices([...STORAGE_CLASSES]).default('STANDARD'))
     .option('--link-rate <Mbit/s>', 'what the way to the hosts carries', positive, 1000)
     .addOption(new Option('--link <kind>', 'a link paid for by the backup alone').choices([...LINKS]).default('none'))

@@ -10,7 +10,7 @@ import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
 import { type DiskId, type GrainIndex, MIB, type PackId, type RunId, WINDOW_GRAINS } from '#lib/units.ts';
 
 /** 16 MiB parts: 256 for a pack of 4 GiB; three of them in memory at once, which is most of what a reader needs. */
-const PACK_PART_BYTES = 16 * MIB;
+export const PACK_PART_BYTES = 16 * MIB;
 
 export interface PackWriterSettings {
   readonly store: ObjectStore;

@@ -1,8 +1,8 @@
 /** What the run of a point cost, beside what its work would have been estimated at. */
 
+import { PACK_PART_BYTES } from '#lib/backup/pack-writer.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import type { StorageClass } from '#lib/store/object-store.ts';
-import { MIB } from '#lib/units.ts';
 import { compareRun, type Difference } from './difference.ts';
 import { estimateRun } from './estimate.ts';
 import type { PriceList } from './prices.ts';
@@ -18,7 +18,7 @@ export interface Pricing {
 const FULL_SPEED = {
   readers: 1,
   memoryMib: 1024,
-  partBytes: 32 * MIB,
+  partBytes: PACK_PART_BYTES,
   linkMibPerSecond: READER_MIB_PER_SECOND,
   link: 'none',
   endpoints: 0,

@@ -1,5 +1,6 @@
 /** Which settings cost least for a workload, each with the arithmetic that says so. */
 
+import { PACK_PART_BYTES } from '#lib/backup/pack-writer.ts';
 import type { StorageClass } from '#lib/store/object-store.ts';
 import { type Bytes, GIB, MIB } from '#lib/units.ts';
 import type { Setup, Workload } from './estimate.ts';
@@ -16,8 +17,6 @@ export interface Recommendation {
 
 /** A reader needs half a virtual CPU to carry what Lambda's network gives it; 1,769 MB are one. */
 const READER_MEMORY_MIB = 1024;
-/** Larger parts save little more, and each reader holds three of them in memory. */
-const PART_BYTES: Bytes = 32 * MIB;
 
 export function recommend(
   prices: PriceList,
@@ -52,8 +51,8 @@ function partAdvice(prices: PriceList, { storageClass }: Setup, { full, storedRa
     charge(prices, put, packRequests(full.bytes, { packBytes, partBytes, storedRatio }).puts).dollars.toFixed(3);
   return {
     setting: 'part size',
-    value: `${PART_BYTES / MIB} MiB`,
-    because: `requests of a full: $${dollars(8 * MIB)} with 8 MiB, $${dollars(PART_BYTES)} with 32 MiB, $${dollars(64 * MIB)} with 64 MiB; a reader holds three parts in memory`,
+    value: `${PACK_PART_BYTES / MIB} MiB`,
+    because: `requests of a full: $${dollars(8 * MIB)} with 8 MiB, $${dollars(PACK_PART_BYTES)} with ${PACK_PART_BYTES / MIB} MiB, $${dollars(64 * MIB)} with 64 MiB; larger parts save little more, and a reader holds three in memory`,
   };
 }
 

@@ -139,7 +139,7 @@ test('every recommendation carries its arithmetic', () => {
     [
       ['readers', '2'],
       ['memory', '1024 MB'],
-      ['part size', '32 MiB'],
+      ['part size', '16 MiB'],
       ['storage class', 'GLACIER_IR'],
     ],
   );
