@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { backupResult } from '#cli/backup.ts';
 import { Secret } from '#lib/secret.ts';
 import { GIB, MIB } from '#lib/units.ts';
+import { startS3Server } from '#local/s3/server.ts';
+import { startSimulator } from '#sim/simulator.ts';
+import { FAST_TIMINGS } from '#sim/timings.ts';
 import { LocalSite } from '../fakes/local-site.ts';
 import { freePort } from '../servers/free-port.ts';
 
@@ -42,6 +48,7 @@ describe('the synthesized workflow, run on this machine', () => {
       assert.equal(execution.status, 'FAILED');
       assert.equal(execution.error, failure);
       assert.match(execution.cause ?? '', cure);
+      assert.throws(() => backupResult(execution), { name: failure, message: cure });
       assert.deepEqual(await site.pointKeys(), []);
     });
   }
@@ -100,6 +107,38 @@ describe('the synthesized workflow, run on this machine', () => {
       }
     }
   });
+});
+
+test('the command says how a failed run ended in one line and exits with 1', async () => {
+  await using sim = await startSimulator({ timings: FAST_TIMINGS });
+  const vm = await sim.addVm({ name: 'web', disks: [{ bytes: randomBytes(MIB) }] });
+  await using s3 = await startS3Server({ buckets: ['vault'] });
+  const command = [
+    'cli/blockferry.ts',
+    'backup',
+    vm.uuid,
+    '--local',
+    '--host',
+    sim.url,
+    '--fingerprint',
+    sim.fingerprint,
+  ];
+  const { accessKeyId, secretAccessKey } = s3.credentials;
+  const child = spawn(process.execPath, [...command, '--vault', 's3://vault/site', '--endpoint', s3.endpoint], {
+    env: {
+      ...process.env,
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      BLOCKFERRY_PASSWORD: 'not the password',
+    },
+  });
+  let said = '';
+  child.stderr.on('data', (piece) => {
+    said += piece;
+  });
+  const [exitCode] = await once(child, 'close');
+  assert.equal(exitCode, 1, said);
+  assert.match(said, /^blockferry: WrongCredentials: .*Correct the user name or the password\.$/m);
 });
 
 test('a bucket that cannot be written ends the run as VaultAccessDenied and touches no disk of the host', async () => {
