@@ -24,6 +24,12 @@ export interface Faults {
   cbtRestricted: boolean;
   /** A snapshot is made without a log, as when CBT is still being enabled. */
   snapshotWithoutCbt: boolean;
+  /** A snapshot cannot have a log: it is made without one, tracking of its disk goes off, and a message says so. */
+  snapshotLogFails: boolean;
+  /** The log of a disk that grows cannot grow with it: tracking goes off, and a message says so. */
+  resizeLogFails: boolean;
+  /** Removed snapshots leave their links in the chains of VHD files: nothing is coalesced. */
+  coalescingStalled: boolean;
   /** All storage calls are refused with NOT_SUPPORTED_DURING_UPGRADE. */
   poolUpgrading: boolean;
   /** Every call but login is refused with HOST_STILL_BOOTING. */
@@ -73,6 +79,9 @@ export function noFaults(): Faults {
     vdiInUseParameters: 'vdi and operation',
     cbtRestricted: false,
     snapshotWithoutCbt: false,
+    snapshotLogFails: false,
+    resizeLogFails: false,
+    coalescingStalled: false,
     poolUpgrading: false,
     hostStillBooting: false,
     oldHost: false,

@@ -87,6 +87,7 @@ async function makeWorld(options: SimulatorOptions, { folder, addresses, credent
     clock: new SimulatedClock(),
     sessionRoles: new Map(),
     srOperations: new Map(),
+    coalescingSince: new Map(),
     taskAborts: new Map(),
     stopping: new AbortController(),
     nbdConnectionLimit: options.nbdConnectionLimit ?? NBD_CONNECTION_LIMIT,

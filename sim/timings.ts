@@ -19,6 +19,8 @@ export interface Timings {
   readonly busyRetryMs: Delay;
   /** After this the caller sees OTHER_OPERATION_IN_PROGRESS. */
   readonly busyTimeoutMs: number;
+  /** How long a storage repository has to be quiet before the host shortens chains whose snapshots were removed. */
+  readonly coalesceAfterMs: number;
   readonly headerReadMs: number;
   readonly firstHeaderTotalMs: number;
   readonly sessionInactivityMs: number;
@@ -35,6 +37,7 @@ export const FAITHFUL_TIMINGS: Timings = {
   dataDestroyWaitMs: 4000,
   busyRetryMs: [1000, 20_000],
   busyTimeoutMs: 2 * 3_600_000,
+  coalesceAfterMs: 300_000,
   headerReadMs: 10_000,
   firstHeaderTotalMs: 60_000,
   sessionInactivityMs: 24 * 3_600_000,
@@ -52,6 +55,7 @@ export const FAST_TIMINGS: Timings = {
   dataDestroyWaitMs: 100,
   busyRetryMs: [1, 10],
   busyTimeoutMs: 10_000,
+  coalesceAfterMs: 0,
 };
 
 export function drawMs(delay: Delay): number {

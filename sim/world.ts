@@ -24,6 +24,8 @@ export interface World {
   readonly sessionRoles: Map<Ref, Role>;
   /** What runs on each storage repository now: SR reference -> operation. */
   readonly srOperations: Map<Ref, string>;
+  /** When a file last left a chain on a storage repository: SR reference -> milliseconds of the host's clock. */
+  readonly coalescingSince: Map<Ref, number>;
   readonly taskAborts: Map<Ref, AbortController>;
   /** Ends every wait of the simulator when it stops. */
   readonly stopping: AbortController;

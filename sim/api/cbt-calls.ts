@@ -1,9 +1,10 @@
 /** Switching change tracking on and off, asking for changes, and dropping a snapshot's data. */
 
 import type { Ref } from '#sim/database/database.ts';
+import { leaveChain } from '#sim/disks/vhd-chains.ts';
 import { pause } from '#sim/timings.ts';
 import { NULL_REF, type Value, VOID } from '#sim/wire/values.ts';
-import type { World } from '#sim/world.ts';
+import { raiseMessage, type World } from '#sim/world.ts';
 import { ApiError, backendFailure } from './api-error.ts';
 import type { Call, Methods } from './method.ts';
 import { onStorage } from './storage-lock.ts';
@@ -131,6 +132,7 @@ function dropData(world: World, vdi: Ref): void {
   const { VDI } = world.db;
   world.images.get(vdi)?.drop();
   world.images.delete(vdi);
+  leaveChain(world, vdi);
   const { other_config, virtual_size, uuid } = VDI.get(vdi);
   const logBytes = world.cbt.logFileBytes(uuid);
   VDI.update(vdi, {
@@ -142,10 +144,16 @@ function dropData(world: World, vdi: Ref): void {
 }
 
 /** After a crash the next activation finds a log it cannot trust, removes it and says so. */
-export function checkLogAtActivation(world: World, vdi: Ref): boolean {
-  if (vdi === NULL_REF) return true;
+export function checkLogAtActivation(world: World, vdi: Ref): void {
+  if (vdi === NULL_REF || world.cbt.isConsistent(world.db.VDI.get(vdi).uuid)) return;
+  const body = 'The log of changed blocks was inconsistent after a crash; tracking is now off.';
+  loseTracking(world, vdi, { name: 'VDI_CBT_METADATA_INCONSISTENT', body });
+}
+
+/** The storage driver gives a log up: the operation goes on without it, and only a message tells. */
+export function loseTracking(world: World, vdi: Ref, why: { name: string; body: string }): void {
   const { uuid, cbt_enabled } = world.db.VDI.get(vdi);
-  if (!cbt_enabled || world.cbt.isConsistent(uuid)) return true;
+  if (!cbt_enabled) return;
   stopTracking(world, vdi);
-  return false;
+  raiseMessage(world, { ...why, cls: 'VDI', objectUuid: uuid });
 }

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Ref } from '#sim/database/database.ts';
+import { fork, leaveChain } from '#sim/disks/vhd-chains.ts';
 import { NULL_REF } from '#sim/wire/values.ts';
 import { imageOf, type World } from '#sim/world.ts';
 import { ApiError } from './api-error.ts';
@@ -11,6 +12,7 @@ import { stopTracking } from './cbt-calls.ts';
 export function removeDisk(world: World, vdi: Ref): void {
   const { VDI, VBD } = world.db;
   world.cbt.remove(VDI.get(vdi).uuid);
+  leaveChain(world, vdi);
   world.images.get(vdi)?.drop();
   world.images.delete(vdi);
   for (const vbd of VBD.where((row) => row.VDI === vdi)) VBD.delete(vbd);
@@ -18,7 +20,14 @@ export function removeDisk(world: World, vdi: Ref): void {
   VDI.delete(vdi);
 }
 
-/** A writable disk of the same content: new identity, change tracking off. */
+/** A writable disk of the same content on the same storage: its file shares a parent with the original's. */
+export function cloneDisk(world: World, vdi: Ref): Ref {
+  const copy = duplicate(world, vdi, world.db.VDI.get(vdi).SR);
+  fork(world, vdi, copy);
+  return copy;
+}
+
+/** A writable disk of the same content in a file of its own: new identity, change tracking off. */
 export function duplicate(world: World, vdi: Ref, sr: Ref): Ref {
   const source = world.db.VDI.get(vdi);
   const uuid = randomUUID();
@@ -32,6 +41,7 @@ export function duplicate(world: World, vdi: Ref, sr: Ref): Ref {
     snapshot_time: new Date(0),
     read_only: false,
     cbt_enabled: false,
+    sm_config: {},
   });
   world.images.set(ref, imageOf(world, vdi).freeze());
   return ref;
@@ -47,7 +57,7 @@ export function moveDisk(world: World, vdi: Ref, sr: Ref): Ref {
 
 /** The classic revert: the live disk is destroyed, a clone of the snapshot takes its place, tracking is off. */
 export function replaceBySnapshot(world: World, live: Ref, snapshot: Ref): Ref {
-  const replacement = duplicate(world, snapshot, world.db.VDI.get(live).SR);
+  const replacement = cloneDisk(world, snapshot);
   takePlace(world, live, replacement);
   return replacement;
 }
@@ -62,6 +72,8 @@ export function revertInPlace(world: World, live: Ref, snapshot: Ref): void {
   world.images.get(live)?.drop();
   world.images.set(live, image);
   world.db.VDI.update(live, { virtual_size: image.sizeBytes });
+  leaveChain(world, live);
+  fork(world, snapshot, live);
   if (!cbt_enabled) return;
   stopTracking(world, live);
   world.cbt.start(uuid, image.sizeBytes);

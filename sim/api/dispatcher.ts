@@ -1,6 +1,7 @@
 /** From a method name and values to a result: finds the method, checks session, role and arity, runs it. */
 
 import type { Ref } from '#sim/database/database.ts';
+import { collectChains } from '#sim/disks/vhd-chains.ts';
 import { NULL_REF, type Value } from '#sim/wire/values.ts';
 import type { MethodCall } from '#sim/wire/xml-rpc-reader.ts';
 import { poolOf, type World } from '#sim/world.ts';
@@ -44,6 +45,7 @@ export class Dispatcher {
     try {
       collectTasks(this.#world);
       collectSessions(this.#world);
+      collectChains(this.#world);
       return await this.#run(call, host);
     } catch (error) {
       throw asApiError(error);

@@ -36,9 +36,10 @@ export function usedBytes(world: World, sr: Ref): number {
   return disks.reduce((total, vdi) => total + (world.images.get(vdi)?.allocatedBytes ?? 0), 0);
 }
 
+/** Hidden parents hold no more than what was written, which the disks above them count already. */
 function virtualBytes(world: World, sr: Ref): number {
   const { VDI } = world.db;
-  return VDI.where((vdi) => vdi.SR === sr).reduce((total, vdi) => total + VDI.get(vdi).virtual_size, 0);
+  return VDI.where((vdi) => vdi.SR === sr && vdi.managed).reduce((total, vdi) => total + VDI.get(vdi).virtual_size, 0);
 }
 
 /** The field is limited to operations known before 2016, so nothing about CBT is ever in it. */

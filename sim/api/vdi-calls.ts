@@ -2,10 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Ref } from '#sim/database/database.ts';
-import { isStruct, NULL_REF, type Struct, type Value, VOID } from '#sim/wire/values.ts';
+import { fork, requireShortChain } from '#sim/disks/vhd-chains.ts';
+import { isSet, isStruct, NULL_REF, type Struct, type Value, VOID } from '#sim/wire/values.ts';
 import { imageOf, type World } from '#sim/world.ts';
-import { ApiError } from './api-error.ts';
-import { duplicate, moveDisk, removeDisk } from './disk-moves.ts';
+import { ApiError, backendFailure } from './api-error.ts';
+import { loseTracking } from './cbt-calls.ts';
+import { cloneDisk, duplicate, moveDisk, removeDisk } from './disk-moves.ts';
 import type { Call, Methods } from './method.ts';
 import { nbdInfo } from './nbd-info.ts';
 import { onStorage } from './storage-lock.ts';
@@ -47,10 +49,18 @@ export function snapshotDisk(call: Call, vdi: Ref, driverParams: Struct): Promis
   requirePersistent(world, vdi);
   const sr = reachableSr(world, vdi);
   if (!srHasFeature(world, sr, 'VDI_SNAPSHOT')) throw new ApiError('SR_OPERATION_NOT_SUPPORTED', [sr]);
-  return onStorage(call, { sr, operation: 'vdi_snapshot' }, () => takeSnapshot(world, vdi, driverParams));
+  return onStorage(call, { sr, operation: 'vdi_snapshot' }, () => {
+    requireShortChain(world, vdi);
+    if (!hasSpace(world, sr, 0)) throw backendFailure(44, 'There is insufficient space', 'SR full');
+    return takeSnapshot(world, vdi, driverParams);
+  });
 }
 
 function takeSnapshot(world: World, vdi: Ref, driverParams: Struct): Ref {
+  if (world.faults.snapshotLogFails) {
+    const body = 'A log could not be made for the snapshot; tracking is now off.';
+    loseTracking(world, vdi, { name: 'VDI_CBT_SNAPSHOT_FAILED', body });
+  }
   const source = world.db.VDI.get(vdi);
   const uuid = randomUUID();
   // Only the default kind of snapshot hands the log on; "single" and "internal" bypass it.
@@ -68,6 +78,7 @@ function takeSnapshot(world: World, vdi: Ref, driverParams: Struct): Ref {
     other_config: { ...source.other_config, content_id: randomUUID() },
   });
   world.images.set(ref, imageOf(world, vdi).freeze());
+  fork(world, vdi, ref);
   if (tracked) world.cbt.snapshot(source.uuid, uuid);
   return ref;
 }
@@ -82,7 +93,7 @@ function create(call: Call): Promise<Value> {
   const sizeBytes = Math.ceil(Number(record['virtual_size']) / SIZE_STEP_BYTES) * SIZE_STEP_BYTES;
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw new ApiError('INTERNAL_ERROR', ['virtual_size']);
   return onStorage(call, { sr, operation: 'vdi_create' }, () => {
-    requireSpace(world, sr, sizeBytes);
+    if (!hasSpace(world, sr, sizeBytes)) throw new ApiError('SR_FULL', [String(sizeBytes), sr]);
     return addDisk(world, {
       sr,
       name: text('name_label'),
@@ -91,15 +102,17 @@ function create(call: Call): Promise<Value> {
       sizeBytes,
       sharable: record['sharable'] === true,
       otherConfig: pairsOf(record['other_config']),
+      smConfig: pairsOf(record['sm_config']),
+      tags: isSet(record['tags']) ? record['tags'].map(String) : [],
     });
   });
 }
 
-function requireSpace(world: World, sr: Ref, sizeBytes: number): void {
+function hasSpace(world: World, sr: Ref, sizeBytes: number): boolean {
   const { physical_size, type } = world.db.SR.get(sr);
   // Only volumes need their whole size at once; files grow until the repository is full.
   const neededBytes = type === 'lvm' ? sizeBytes : 0;
-  if (usedBytes(world, sr) + neededBytes >= physical_size) throw new ApiError('SR_FULL', [String(sizeBytes), sr]);
+  return usedBytes(world, sr) + neededBytes < physical_size;
 }
 
 export interface NewDisk {
@@ -110,6 +123,8 @@ export interface NewDisk {
   readonly sizeBytes: number;
   readonly sharable?: boolean;
   readonly otherConfig?: Readonly<Record<string, string>>;
+  readonly smConfig?: Readonly<Record<string, string>>;
+  readonly tags?: readonly string[];
 }
 
 /** An empty disk with its record. */
@@ -125,6 +140,8 @@ export function addDisk(world: World, disk: NewDisk): Ref {
     type: disk.type,
     sharable: disk.sharable ?? false,
     other_config: disk.otherConfig ?? {},
+    sm_config: disk.smConfig ?? {},
+    tags: disk.tags ?? [],
   });
   world.images.set(ref, world.store.empty(disk.sizeBytes));
   return ref;
@@ -138,7 +155,6 @@ function pairsOf(value: Value | undefined): Record<string, string> {
 function destroy(call: Call): Promise<Value> {
   const { world, args } = call;
   const vdi = args.ref(0, world.db.VDI);
-  if (!world.db.VDI.get(vdi).managed) throw new ApiError('VDI_NOT_MANAGED', [vdi]);
   const sr = reachableSr(world, vdi);
   return onStorage(call, { sr, operation: 'vdi_destroy' }, () => {
     const attached = world.db.VBD.where((vbd) => vbd.VDI === vdi && vbd.currently_attached);
@@ -152,7 +168,10 @@ function clone(call: Call): Promise<Value> {
   const { world, args } = call;
   const vdi = args.ref(0, world.db.VDI);
   const sr = reachableSr(world, vdi);
-  return onStorage(call, { sr, operation: 'vdi_clone' }, () => duplicate(world, vdi, sr));
+  return onStorage(call, { sr, operation: 'vdi_clone' }, () => {
+    requireShortChain(world, vdi);
+    return cloneDisk(world, vdi);
+  });
 }
 
 function copy(call: Call): Promise<Value> {
@@ -185,6 +204,10 @@ function resize(call: Call): Promise<Value> {
 
 export function resizeDisk(world: World, vdi: Ref, sizeBytes: number): void {
   imageOf(world, vdi).resize(sizeBytes);
+  if (world.faults.resizeLogFails) {
+    const body = 'The log of changed blocks could not be resized; tracking is now off.';
+    loseTracking(world, vdi, { name: 'VDI_CBT_RESIZE_FAILED', body });
+  }
   world.cbt.resize(world.db.VDI.get(vdi).uuid, sizeBytes);
   world.db.VDI.update(vdi, { virtual_size: sizeBytes });
 }

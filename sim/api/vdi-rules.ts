@@ -24,6 +24,7 @@ export function reachableSr(world: World, vdi: Ref): Ref {
   const pbds = PBD.where((pbd) => pbd.SR === sr);
   if (pbds.length === 0) throw new ApiError('SR_NO_PBDS', [sr]);
   if (!pbds.some((pbd) => PBD.get(pbd).currently_attached)) throw new ApiError('SR_NOT_ATTACHED', [sr]);
+  if (!VDI.get(vdi).managed) throw new ApiError('VDI_NOT_MANAGED', [vdi]);
   if (VDI.get(vdi).missing) throw new ApiError('VDI_MISSING', [sr, vdi]);
   return sr;
 }

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Ref } from '#sim/database/database.ts';
 import { NULL_REF, type Value, VOID } from '#sim/wire/values.ts';
-import { raiseMessage, type World } from '#sim/world.ts';
+import type { World } from '#sim/world.ts';
 import { ApiError } from './api-error.ts';
 import { checkLogAtActivation } from './cbt-calls.ts';
 import { removeDisk } from './disk-moves.ts';
@@ -75,15 +75,11 @@ function start({ world, host, args }: Call): Value {
 }
 
 export function powerOn(world: World, vm: Ref, host: Ref): void {
-  const { VM, VBD, VDI } = world.db;
+  const { VM, VBD } = world.db;
   VM.update(vm, { power_state: 'Running', resident_on: host });
   for (const vbd of VBD.where((row) => row.VM === vm && !row.empty)) {
     VBD.update(vbd, { currently_attached: true });
-    const vdi = VBD.get(vbd).VDI;
-    if (checkLogAtActivation(world, vdi)) continue;
-    const { uuid } = VDI.get(vdi);
-    const body = 'The log of changed blocks was inconsistent after a crash; tracking is now off.';
-    raiseMessage(world, { name: 'VDI_CBT_METADATA_INCONSISTENT', cls: 'VDI', objectUuid: uuid, body });
+    checkLogAtActivation(world, VBD.get(vbd).VDI);
   }
 }
 

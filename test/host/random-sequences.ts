@@ -30,7 +30,7 @@ const SRS = [
   { name: 'without CBT', type: 'linstor' },
 ];
 /** No waits on the host: the order of events is the same, and there is time for more sequences. */
-const TIMINGS = { storageOperationMs: 0, plugMs: 0, unplugMs: 0, busyRetryMs: 0, badPasswordMs: 0 };
+const TIMINGS = { coalesceAfterMs: 0, storageOperationMs: 0, plugMs: 0, unplugMs: 0, busyRetryMs: 0, badPasswordMs: 0 };
 /** A sequence makes ten connections, and the host's own curve would take a fifth of its processor time. */
 const CHEAP_CURVE = 'prime256v1';
 /** Calls of the store in one run of two disks, about; a death beyond the last one is a run that completes. */

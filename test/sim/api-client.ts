@@ -103,6 +103,15 @@ export class ApiClient {
     }
   }
 
+  /** A disk of a new, running VM, with tracking on. */
+  async trackedDisk(sizeBytes: number): Promise<{ uuid: string; ref: string }> {
+    const { vdis } = await this.#pool.addVm({ name: 'vm', disks: [{ sizeBytes }] });
+    const uuid = vdis[0] ?? '';
+    const ref = await this.call('VDI.get_by_uuid', uuid);
+    await this.call('VDI.enable_cbt', ref);
+    return { uuid, ref };
+  }
+
   /** A snapshot by reference, and its uuid. */
   async snapshot(vdiUuid: string): Promise<{ ref: string; uuid: string }> {
     const vdi = await this.call('VDI.get_by_uuid', vdiUuid);
