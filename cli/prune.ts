@@ -61,7 +61,7 @@ async function prune(options: PruneOptions): Promise<void> {
   using opened = openVersions(options);
   const ports = { store: vault.store, versions: opened.versions };
   const now = new Date();
-  const plan = await planPrune(ports.store, policy, now);
+  const plan = await planPrune(ports.store, () => policy, now);
   if (!options.json) process.stdout.write(describe(plan));
   const pruned = options.dryRun ? { points: 0, entries: 0 } : await carryOutPrune(ports.store, plan, now);
   const collections: CollectionPlan[] = [];

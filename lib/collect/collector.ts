@@ -17,7 +17,7 @@ import type { ObjectStore } from '#lib/store/object-store.ts';
 import type { ObjectVersion, ObjectVersions } from '#lib/store/object-versions.ts';
 import type { Bytes, DiskId } from '#lib/units.ts';
 import { liveKeys, readHistory } from '#lib/vault/live-objects.ts';
-import { GRACE_MS, RUN_LIMIT_MS } from '#lib/vault/time-limits.ts';
+import { isCollectible, isOldEnough } from './collectible.ts';
 
 /** Something could not be read or understood; nothing was deleted. */
 export class CollectionStopped extends Failure {
@@ -44,9 +44,6 @@ export interface Collected {
   readonly held: readonly string[];
 }
 
-const COLLECTIBLE =
-  /^disks\/[0-9a-f-]{36}\/(?:packs\/[0-9a-f]{16}\/[0-9a-f]{32}\.zst|indexes\/[0-9a-f]{16}\/[0-9a-f]{32}\.bfi|manifests\/\d{10}-[0-9a-f]{16}\.bfm)$/;
-
 /** Throws CollectionStopped, with what was in the way as its cause. */
 export async function planCollection(ports: CollectorPorts, disk: DiskId, now: Date): Promise<CollectionPlan> {
   const live = await readLive(ports.store, disk, now);
@@ -54,7 +51,7 @@ export async function planCollection(ports: CollectorPorts, disk: DiskId, now: D
   let tooYoung = 0;
   for (const prefix of [vaultKeys.manifests(disk), vaultKeys.indexes(disk), vaultKeys.packs(disk)]) {
     for await (const version of ports.versions.list(prefix)) {
-      if (!COLLECTIBLE.test(version.key)) {
+      if (!isCollectible(version.key)) {
         throw new CollectionStopped(`${version.key} is not a key of the vault; move it away, then collect again`);
       }
       if (live.has(version.key)) continue;
@@ -63,10 +60,6 @@ export async function planCollection(ports: CollectorPorts, disk: DiskId, now: D
     }
   }
   return { disk, remove, bytes: remove.reduce((sum, { bytes }) => sum + bytes, 0), tooYoung };
-}
-
-function isOldEnough({ lastModified }: ObjectVersion, now: Date): boolean {
-  return now.getTime() - lastModified.getTime() > RUN_LIMIT_MS + GRACE_MS;
 }
 
 async function readLive(store: ObjectStore, disk: DiskId, now: Date): Promise<Set<string>> {

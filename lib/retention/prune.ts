@@ -3,7 +3,7 @@
 import { vaultKeys } from '#lib/format/keys.ts';
 import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import type { Bytes, DiskId, VmId } from '#lib/units.ts';
+import type { Bytes, DiskId, RunId, VmId } from '#lib/units.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { letGo } from '#lib/vault/expiries.ts';
 import { type DiskHistory, readHeaders, readHistory } from '#lib/vault/live-objects.ts';
@@ -27,18 +27,54 @@ export interface PrunePlan {
   readonly freedBytes: Bytes;
 }
 
+/**
+ * The rules for points that a policy of this name asked for; undefined asks for those that no policy did. Points without
+ * rules stay.
+ */
+export type RetentionOf = (policy: string | undefined) => RetentionPolicy | undefined;
+
+interface Facts {
+  readonly points: readonly NamedPoint[];
+  readonly histories: ReadonlyMap<DiskId, DiskHistory>;
+  /** Runs of which any VM has a restore point. */
+  readonly namedRuns: ReadonlySet<RunId>;
+  readonly retentionOf: RetentionOf;
+  readonly now: Date;
+}
+
 /** Reads points, ledgers and manifest headers, never a pack. Throws DamagedObject rather than decide on half the facts. */
-export async function planPrune(store: ObjectStore, policy: RetentionPolicy, now: Date): Promise<PrunePlan> {
+export async function planPrune(store: ObjectStore, retentionOf: RetentionOf, now: Date): Promise<PrunePlan> {
   const points = await listPoints(store);
+  const histories = await readHistories(store, await listDisks(store));
+  const namedRuns = new Set(points.map(({ point }) => point.run));
+  return planned(store, { points, histories, namedRuns, retentionOf, now });
+}
+
+/** The same for one VM and the disks that its points name; others may have points of these disks too. */
+export async function planPruneOfVm(
+  store: ObjectStore,
+  { vm, namedRuns }: { readonly vm: VmId; readonly namedRuns: ReadonlySet<RunId> },
+  { retentionOf, now }: Pick<Facts, 'retentionOf' | 'now'>,
+): Promise<PrunePlan> {
+  const points = await listPoints(store, vm);
+  const disks = new Set(points.flatMap(({ point }) => point.disks.map(({ disk }) => disk)));
+  return planned(store, { points, histories: await readHistories(store, disks), namedRuns, retentionOf, now });
+}
+
+async function readHistories(store: ObjectStore, disks: Iterable<DiskId>): Promise<Map<DiskId, DiskHistory>> {
   const histories = new Map<DiskId, DiskHistory>();
-  for (const disk of await listDisks(store)) histories.set(disk, await readHistory(store, disk));
-  const decisions = [...byVm(points).values()].flatMap((ofVm) => decideForVm(ofVm, { histories, policy, now }));
+  for (const disk of disks) histories.set(disk, await readHistory(store, disk));
+  return histories;
+}
+
+async function planned(store: ObjectStore, facts: Facts): Promise<PrunePlan> {
+  const { points, histories } = facts;
+  const decisions = [...byVm(points).values()].flatMap((ofVm) => decideForVm(ofVm, facts));
   const going = new Set<string>();
   for (const { point, keep } of decisions) {
     if (!keep) for (const { disk, seq } of point.point.disks) going.add(nameOf(disk, seq));
   }
-  const named = new Set(points.flatMap(({ point }) => point.disks.map(({ disk, seq }) => nameOf(disk, seq))));
-  const unnamed = [...histories.values()].flatMap((history) => unnamedToGo(history, named, { policy, now }));
+  const unnamed = [...histories.values()].flatMap((history) => unnamedToGo(history, facts));
   for (const { disk, seq } of unnamed) going.add(nameOf(disk, seq));
   let freedBytes: Bytes = 0;
   for (const history of histories.values()) freedBytes += await bytesFreed(store, history, going);
@@ -48,18 +84,11 @@ export async function planPrune(store: ObjectStore, policy: RetentionPolicy, now
 const nameOf = (disk: DiskId, seq: number) => `${disk}/${seq}`;
 
 function byVm(points: readonly NamedPoint[]): Map<VmId, NamedPoint[]> {
-  const groups = new Map<VmId, NamedPoint[]>();
-  for (const point of points) groups.set(point.point.vm, [...(groups.get(point.point.vm) ?? []), point]);
-  return groups;
+  return Map.groupBy(points, ({ point }) => point.vm);
 }
 
-interface Facts {
-  readonly histories: ReadonlyMap<DiskId, DiskHistory>;
-  readonly policy: RetentionPolicy;
-  readonly now: Date;
-}
-
-function decideForVm(points: readonly NamedPoint[], { histories, policy, now }: Facts): Decision<PointToJudge>[] {
+function decideForVm(points: readonly NamedPoint[], facts: Facts): Decision<PointToJudge>[] {
+  const { histories, retentionOf, now } = facts;
   const whole: PointToJudge[] = [];
   const begun: Decision<PointToJudge>[] = [];
   for (const { name, point } of points) {
@@ -72,23 +101,31 @@ function decideForVm(points: readonly NamedPoint[], { histories, policy, now }: 
       begun.push({ point: { name, time: point.time, point }, keep: false, reasons });
     }
   }
-  return [...begun, ...decideRetention(whole, policy, now)];
+  // Points of a VM that two policies back up are two calendars: neither fills the days of the other.
+  const byRules = Map.groupBy(whole, ({ point }) => retentionOf(point.policy));
+  const decided = [...byRules].flatMap(([rules, judged]) =>
+    rules === undefined ? judged.map(keptWithoutRules) : decideRetention(judged, rules, now),
+  );
+  return [...begun, ...decided.toSorted((a, b) => a.point.time.getTime() - b.point.time.getTime())];
+}
+
+function keptWithoutRules(point: PointToJudge): Decision<PointToJudge> {
+  return { point, keep: true, reasons: ['no policy says how long it is kept'] };
 }
 
 /**
  * An entry without restore point is judged among all entries of its disk: should the restore points themselves have
- * been lost, the disk's history still goes only as fast as the policy lets it.
+ * been lost, the disk's history still goes only as fast as the rules of its newest point let it.
  */
-function unnamedToGo(
-  { disk, entries, expiries }: DiskHistory,
-  named: ReadonlySet<string>,
-  { policy, now }: Pick<Facts, 'policy' | 'now'>,
-): UnnamedPoint[] {
+function unnamedToGo({ disk, entries, expiries }: DiskHistory, facts: Facts): UnnamedPoint[] {
+  const newest = facts.points.findLast(({ point }) => point.disks.some((each) => each.disk === disk));
+  const rules = facts.retentionOf(newest?.point.policy);
+  if (rules === undefined) return [];
   const standing = entries.filter(({ entry }) => !expiries.has(entry.seq));
-  const judged = standing.map(({ entry }) => ({ name: nameOf(disk, entry.seq), time: entry.time, seq: entry.seq }));
-  return decideRetention(judged, policy, now)
-    .filter(({ keep, point }) => !keep && point.seq !== entries.length && !named.has(point.name))
-    .map(({ point }) => ({ disk, seq: point.seq }));
+  const judged = standing.map(({ entry }) => ({ name: nameOf(disk, entry.seq), time: entry.time, entry }));
+  return decideRetention(judged, rules, facts.now)
+    .filter(({ keep, point }) => !keep && point.entry.seq !== entries.length && !facts.namedRuns.has(point.entry.run))
+    .map(({ point }) => ({ disk, seq: point.entry.seq }));
 }
 
 async function bytesFreed(store: ObjectStore, history: DiskHistory, going: ReadonlySet<string>): Promise<Bytes> {

@@ -160,7 +160,7 @@ export async function letAnyGo(world: World, store: ObjectStore): Promise<void> 
 
 export async function prune(world: World, store: ObjectStore): Promise<void> {
   const now = world.skewedClock().now();
-  await carryOutPrune(store, await planPrune(store, POLICY, now), now);
+  await carryOutPrune(store, await planPrune(store, () => POLICY, now), now);
 }
 
 export async function collect(world: World, store: ObjectStore, beforeRemove: (key: string) => void): Promise<void> {

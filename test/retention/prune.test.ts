@@ -10,6 +10,7 @@ import { LoneDisk } from '../fakes/lone-disk.ts';
 
 const DAY_MS = 86_400_000;
 const POLICY = retentionPolicy.parse({ keepDaily: 2, keepWithinDays: 1 });
+const MANY = retentionPolicy.parse({ keepDaily: 100 });
 
 /** A point a day; each day one grain of eight gets new content. */
 async function daily(days: number): Promise<LoneDisk> {
@@ -26,7 +27,7 @@ async function daily(days: number): Promise<LoneDisk> {
 
 test('prune lets go what no rule keeps, and what stays restores', async () => {
   const disk = await daily(5);
-  const plan = await planPrune(disk.store, POLICY, disk.now);
+  const plan = await planPrune(disk.store, () => POLICY, disk.now);
   assert.deepEqual(
     plan.decisions.map(({ keep }) => keep),
     [false, false, false, true, true],
@@ -34,7 +35,7 @@ test('prune lets go what no rule keeps, and what stays restores', async () => {
   assert.deepEqual(await carryOutPrune(disk.store, plan, disk.now), { points: 3, entries: 3 });
   assert.equal((await listPoints(disk.store)).length, 2);
   for (const seq of [4, 5]) assert.ok((await disk.restore(seq)).equals(disk.contents[seq - 1]!), `point ${seq}`);
-  assert.deepEqual(await carryOutPrune(disk.store, await planPrune(disk.store, POLICY, disk.now), disk.now), {
+  assert.deepEqual(await carryOutPrune(disk.store, await planPrune(disk.store, () => POLICY, disk.now), disk.now), {
     points: 0,
     entries: 0,
   });
@@ -43,7 +44,7 @@ test('prune lets go what no rule keeps, and what stays restores', async () => {
 test('a plan alone changes nothing, and says how many bytes come free', async () => {
   const disk = await daily(12);
   const before = disk.bucket.objects.keys();
-  const { freedBytes } = await planPrune(disk.store, POLICY, disk.now);
+  const { freedBytes } = await planPrune(disk.store, () => POLICY, disk.now);
   assert.deepEqual(disk.bucket.objects.keys(), before);
   // Points 1 to 10 go. Their manifests do, and the packs of days whose grain was written again by point 11 at the latest.
   const sizes = (keys: readonly string[]) =>
@@ -57,7 +58,7 @@ test('a prune that died half way is finished by the next', async () => {
   const disk = await daily(4);
   const because = 'restore point: no rule keeps it';
   await letGo(disk.store, { disk: disk.disk, seq: 1, time: disk.now, because });
-  const plan = await planPrune(disk.store, retentionPolicy.parse({ keepDaily: 100 }), disk.now);
+  const plan = await planPrune(disk.store, () => MANY, disk.now);
   const going = plan.decisions.filter(({ keep }) => !keep);
   assert.deepEqual(
     going.map(({ reasons }) => reasons),
@@ -70,7 +71,7 @@ test('a prune that died half way is finished by the next', async () => {
 test('should all restore points be lost, the disks go on being kept by the rules', async () => {
   const disk = await daily(5);
   for (const key of disk.bucket.objects.keys('vms/')) disk.bucket.objects.vanish(key);
-  const { decisions, unnamed } = await planPrune(disk.store, POLICY, disk.now);
+  const { decisions, unnamed } = await planPrune(disk.store, () => POLICY, disk.now);
   assert.deepEqual(decisions, []);
   assert.deepEqual(
     unnamed.map(({ seq }) => seq),
@@ -90,7 +91,7 @@ test('invariant 12, head protection: nobody lets the newest point go, nor one th
 test('invariant 24, cold packs stay cold: prune reads no pack', async () => {
   const disk = await daily(5);
   disk.bucket.requests.length = 0;
-  await carryOutPrune(disk.store, await planPrune(disk.store, POLICY, disk.now), disk.now);
+  await carryOutPrune(disk.store, await planPrune(disk.store, () => POLICY, disk.now), disk.now);
   const reads = disk.bucket.requests.filter(({ operation, key }) => operation === 'get' && key.endsWith('.zst'));
   assert.deepEqual(reads, []);
 });
