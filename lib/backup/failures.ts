@@ -32,6 +32,16 @@ export class NothingToBackUp extends Failure {
   static override readonly failureName = 'NothingToBackUp';
 }
 
+/** The SR of a disk has too little room for the snapshots of a run: free some before the next one. */
+export class StorageNearlyFull extends Failure {
+  static override readonly failureName = 'StorageNearlyFull';
+}
+
+/** A disk consists of so many VHD files that the host would soon refuse snapshots: it has to coalesce first. */
+export class ChainNearLimit extends Failure {
+  static override readonly failureName = 'ChainNearLimit';
+}
+
 /** The run began so long ago that its packs may have been collected; nothing may be committed from it any more. */
 export class RunExpired extends Failure {
   static override readonly failureName = 'RunExpired';

@@ -9,6 +9,7 @@ import { readVdi, type VdiRecord } from '#lib/xapi/vdi.ts';
 import { findVm, readVm, type VmRecord } from '#lib/xapi/vm.ts';
 import { NothingToBackUp } from './failures.ts';
 import type { RunDisk, RunRecord } from './run-record.ts';
+import { requireRoom } from './storage-room.ts';
 
 /** Marks that users of Xen Orchestra have on their disks and VMs already. */
 const EXCLUDED_DISK = '[NOBAK]';
@@ -21,7 +22,10 @@ export interface FoundVm {
   readonly skipped: RunRecord['skipped'];
 }
 
-/** Throws ObjectGone for an unknown VM and NothingToBackUp when nothing is left after the exclusions. */
+/**
+ * Throws ObjectGone for an unknown VM, NothingToBackUp when nothing is left after the exclusions, and StorageNearlyFull
+ * or ChainNearLimit where snapshots would do harm.
+ */
 export async function findDisks(
   session: XapiCaller,
   { vm, excluded }: { vm: VmId; excluded: readonly string[] },
@@ -41,6 +45,7 @@ export async function findDisks(
       continue;
     }
     const sr = await readSr(session, vdi.sr);
+    await requireRoom(session, { vdi, sr });
     const untracked = whyUntracked(vdi, sr, tracking);
     disks.push({
       disk: vdi.uuid,

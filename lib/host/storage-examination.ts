@@ -2,16 +2,15 @@
 
 import { readPool } from '#lib/xapi/pool.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
-import { readSr, readSrTypesWithCbt, type SrRecord } from '#lib/xapi/sr.ts';
+import { readSr, readSrTypesWithCbt, type SrRecord, spaceOf } from '#lib/xapi/sr.ts';
 import { readAllVdis, type VdiRecord } from '#lib/xapi/vdi.ts';
+import { CHAIN_REFUSED_FILES, countChainFiles } from '#lib/xapi/vhd-chain.ts';
 import { type Finding, failed, ok, warning } from './finding.ts';
 
 /** Snapshots and coalescing need room; storage drivers stop coalescing altogether when there is nearly none. */
 const FREE_WARNING = 0.1;
-const FREE_FAILED = 0.02;
-/** The storage manager refuses snapshots beyond 30 links, and every backup adds one until the host has coalesced. */
-const CHAIN_FAILED = 30;
-const CHAIN_WARNING = 24;
+/** Every backup adds a file until the host has coalesced: five more runs and they would be refused. */
+const CHAIN_WARNING_FILES = CHAIN_REFUSED_FILES - 5;
 
 export async function examineTracking(session: XapiSession): Promise<readonly Finding[]> {
   const types = await readSrTypesWithCbt(session);
@@ -32,43 +31,34 @@ export async function examineTracking(session: XapiSession): Promise<readonly Fi
 
 export async function examineSpace(session: XapiSession): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  for (const { nameLabel, physicalBytes, usedBytes } of await srsWithDisks(session)) {
-    if (physicalBytes <= 0) continue;
-    const free = 1 - usedBytes / physicalBytes;
-    const what = `${nameLabel} has ${Math.round(free * 100)} % free`;
+  for (const sr of await srsWithDisks(session)) {
+    const space = spaceOf(sr);
+    if (space.kind === 'unknown') continue;
+    const free = space.freeBytes / sr.physicalBytes;
+    const what = `${sr.nameLabel} has ${Math.round(free * 100)} % free`;
     const cure = 'Free space on the SR: a snapshot needs room for what changes while it exists.';
-    if (free < FREE_FAILED) findings.push(failed('space', what, cure));
+    if (space.kind === 'short') findings.push(failed('space', what, cure));
     else if (free < FREE_WARNING) findings.push(warning('space', what, cure));
     else findings.push(ok('space', what));
   }
   return findings;
 }
 
-/** Parents are VDIs too, though hidden ones; each names its own in sm_config. */
 export async function examineChains(session: XapiSession): Promise<readonly Finding[]> {
   const vdis = new Map<string, VdiRecord>((await readAllVdis(session)).map((vdi) => [vdi.uuid, vdi]));
   const long: Finding[] = [];
   let longest = 0;
   for (const vdi of vdis.values()) {
-    const links = chainLength(vdi, vdis);
-    longest = Math.max(longest, links);
-    if (links < CHAIN_WARNING || vdi.isSnapshot) continue;
-    const what = `the chain of ${vdi.nameLabel} has ${links} links`;
+    const files = await countChainFiles(vdi, (uuid) => Promise.resolve(vdis.get(uuid)));
+    longest = Math.max(longest, files);
+    if (files < CHAIN_WARNING_FILES || vdi.isSnapshot || !vdi.managed) continue;
+    const what = `the chain of ${vdi.nameLabel} has ${files} VHD files; the host takes no snapshot of one with 30`;
     const cure = 'Remove old snapshots and let the host coalesce, which takes hours; look at SMlog if it does not.';
-    long.push(links >= CHAIN_FAILED ? failed('chain', what, cure) : warning('chain', what, cure));
+    long.push(files >= CHAIN_REFUSED_FILES ? failed('chain', what, cure) : warning('chain', what, cure));
   }
-  return long.length > 0 ? long : [ok('chain', `the longest VHD chain has ${longest} links`)];
-}
-
-function chainLength(vdi: VdiRecord, vdis: ReadonlyMap<string, VdiRecord>): number {
-  let links = 0;
-  let parent = vdi.smConfig['vhd-parent'];
-  // The bound is only against a ring in a damaged database.
-  while (parent !== undefined && links <= CHAIN_FAILED) {
-    links += 1;
-    parent = vdis.get(parent)?.smConfig['vhd-parent'];
-  }
-  return links;
+  return long.length > 0
+    ? long
+    : [ok('chain', `the longest VHD chain has ${longest} ${longest === 1 ? 'file' : 'files'}`)];
 }
 
 async function srsWithDisks(session: XapiSession): Promise<readonly SrRecord[]> {

@@ -34,6 +34,23 @@ const srRecord = z.pipe(
 
 export type SrRecord = z.output<typeof srRecord>;
 
+/** Snapshots and coalescing need room, and an SR without any stops all VMs that write to it. */
+const LEAST_FREE_SHARE = 0.02;
+/** Beyond this a share says nothing about safety: 2 % of 100 TiB are 2 TiB. */
+const LEAST_FREE_MAX_BYTES = 64 * 1024 ** 3;
+
+export type SrSpace =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'enough' | 'short'; readonly freeBytes: number; readonly leastBytes: number };
+
+/** Whether there is room for the snapshots of a backup; unknown where the driver does not say how large the SR is. */
+export function spaceOf({ physicalBytes, usedBytes }: SrRecord): SrSpace {
+  if (physicalBytes <= 0) return { kind: 'unknown' };
+  const freeBytes = physicalBytes - usedBytes;
+  const leastBytes = Math.min(Math.ceil(physicalBytes * LEAST_FREE_SHARE), LEAST_FREE_MAX_BYTES);
+  return { kind: freeBytes < leastBytes ? 'short' : 'enough', freeBytes, leastBytes };
+}
+
 export function readSr(session: XapiCaller, sr: SrRef): Promise<SrRecord> {
   return session.read('SR.get_record', [sr], srRecord);
 }

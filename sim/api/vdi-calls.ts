@@ -56,7 +56,8 @@ export function snapshotDisk(call: Call, vdi: Ref, driverParams: Struct): Promis
   });
 }
 
-function takeSnapshot(world: World, vdi: Ref, driverParams: Struct): Ref {
+/** Without asking whether the host would. */
+export function takeSnapshot(world: World, vdi: Ref, driverParams: Struct): Ref {
   if (world.faults.snapshotLogFails) {
     const body = 'A log could not be made for the snapshot; tracking is now off.';
     loseTracking(world, vdi, { name: 'VDI_CBT_SNAPSHOT_FAILED', body });
