@@ -82,7 +82,10 @@ async function files(name: string, path: string, options: FilesOptions): Promise
 
 async function offsetOf(disk: VaultExport, wanted: number | undefined): Promise<number> {
   if (wanted === undefined) return 0;
-  const read = async (offset: number, length: number) => Buffer.concat(await disk.read(offset, length));
+  const read = async (offset: number, length: number) => {
+    const bytes = Math.min(length, disk.diskBytes - offset);
+    return bytes <= 0 ? Buffer.alloc(0) : Buffer.concat(await disk.read(offset, bytes));
+  };
   const partitions = await readPartitions(read);
   const found = partitions.find(({ number }) => number === wanted);
   if (found !== undefined) return found.offsetBytes;

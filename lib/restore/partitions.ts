@@ -3,8 +3,9 @@
 import type { Bytes } from '#lib/units.ts';
 
 const SECTOR_BYTES = 512;
-/** 128 entries of 128 bytes is what every tool writes; larger tables are read this far. */
+/** 128 entries of 128 bytes is what every tool writes, and no smaller entry exists; larger tables are read this far. */
 const MAX_GPT_ENTRIES = 128;
+const MIN_GPT_ENTRY_BYTES = 128;
 const MAX_GPT_ENTRY_BYTES = 4096;
 const MBR_ENTRIES_OFFSET = 446;
 const MBR_ENTRY_BYTES = 16;
@@ -17,12 +18,13 @@ export interface Partition {
   readonly lengthBytes: Bytes;
 }
 
-/** Reads a range of the disk. */
+/** Reads a range of the disk; less of it where the disk ends. */
 export type ReadRange = (offsetBytes: Bytes, lengthBytes: Bytes) => Promise<Buffer>;
 
-/** Empty for a disk without a partition table. */
+/** Empty for a disk without a partition table that can be read. A guest wrote it: it may say anything. */
 export async function readPartitions(read: ReadRange): Promise<Partition[]> {
   const start = await read(0, 2 * SECTOR_BYTES);
+  if (start.length < 2 * SECTOR_BYTES) return [];
   if (start.toString('latin1', SECTOR_BYTES, SECTOR_BYTES + 8) === 'EFI PART') return readGpt(start, read);
   if (start.readUInt16BE(SECTOR_BYTES - 2) !== 0x55aa) return [];
   return readMbr(start);
@@ -31,10 +33,10 @@ export async function readPartitions(read: ReadRange): Promise<Partition[]> {
 async function readGpt(start: Buffer, read: ReadRange): Promise<Partition[]> {
   const header = start.subarray(SECTOR_BYTES);
   const tableOffset = Number(header.readBigUInt64LE(72)) * SECTOR_BYTES;
-  const entries = Math.min(header.readUInt32LE(80), MAX_GPT_ENTRIES);
-  const entryBytes = Math.min(header.readUInt32LE(84), MAX_GPT_ENTRY_BYTES);
-  const table = await read(tableOffset, entries * entryBytes);
-  return Array.from({ length: entries }, (_, i) => {
+  const entryBytes = header.readUInt32LE(84);
+  if (entryBytes < MIN_GPT_ENTRY_BYTES || entryBytes > MAX_GPT_ENTRY_BYTES) return [];
+  const table = await read(tableOffset, Math.min(header.readUInt32LE(80), MAX_GPT_ENTRIES) * entryBytes);
+  return Array.from({ length: Math.floor(table.length / entryBytes) }, (_, i) => {
     const entry = table.subarray(i * entryBytes, (i + 1) * entryBytes);
     const first = Number(entry.readBigUInt64LE(32));
     const last = Number(entry.readBigUInt64LE(40));

@@ -9,7 +9,6 @@
  * ```
  */
 
-import { Readable } from 'node:stream';
 import CustomType from 'xmlrpc/lib/customtype.js';
 import Deserializer from 'xmlrpc/lib/deserializer.js';
 import { serializeMethodCall } from 'xmlrpc/lib/serializer.js';
@@ -72,19 +71,63 @@ function text(value: string, method: string): XmlText {
   return new XmlText(value);
 }
 
+/** Records nest three deep, each level of three elements; the sixteen levels that a call may carry have 51. */
+const MAX_OPEN_ELEMENTS = 64;
 /**
- * The value of a `methodResponse`: strings, booleans, numbers, dates, null, arrays and objects. Measured with Node 24 on
- * one core: 0.2 s and 30 MB for the 5.6 MB bitmap of a 2 TiB disk, 1.4 s and 160 MB for the 45 MB of a 16 TiB disk.
+ * Lists and records in one reply. Each takes at least 56 bytes of memory and 9 of the reply, so that 64 MiB of nothing
+ * else would take half a gigabyte. The records of 8,000 VMs have 240,000.
+ */
+const MAX_CONTAINERS = 1_000_000;
+
+/** The package's deserializer, which by itself opens as many elements as a peer likes to send. */
+class BoundedDeserializer extends Deserializer {
+  #open = 0;
+  #containers = 0;
+
+  override onOpentag(node: { readonly name: string }): void {
+    this.#open += 1;
+    if (node.name === 'ARRAY' || node.name === 'STRUCT') this.#containers += 1;
+    if (this.#open > MAX_OPEN_ELEMENTS) throw new Error(`it nests deeper than ${MAX_OPEN_ELEMENTS} elements`);
+    if (this.#containers > MAX_CONTAINERS) throw new Error(`it has more than ${MAX_CONTAINERS} lists and records`);
+    super.onOpentag(node);
+  }
+
+  override onClosetag(name: string): void {
+    this.#open -= 1;
+    super.onClosetag(name);
+  }
+}
+
+/**
+ * In the place of a stream that would be piped into the parser: a parser that throws inside of a pipe ends the process,
+ * and a reply like `<fault></fault>` makes it throw.
+ */
+const FED_BY_HAND = { setEncoding: () => undefined, on: () => undefined, pipe: () => undefined };
+
+/**
+ * The value of a `methodResponse`: strings, booleans, numbers, dates, null, arrays and objects. Throws UnexpectedReply for
+ * everything else, whatever a peer sends. Measured with Node 24 on one core: 0.2 s and 30 MB for the 5.6 MB bitmap of a
+ * 2 TiB disk, 1.4 s and 160 MB for the 45 MB of a 16 TiB disk.
  */
 export function decodeReply(body: Iterable<Buffer>, secrets: readonly Secret[]): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  new Deserializer().deserializeMethodResponse(Readable.from(body, { objectMode: false }), (error, value) => {
-    if (error === null || error === undefined) return resolve(value);
-    // The deserializer quotes what it could not read; its own error object is therefore not passed on.
-    const reason = redact(error.message, secrets);
-    reject(new UnexpectedReply(`The reply is not XML-RPC: ${reason}`, { cause: new Error(reason) }));
+  let outcome: { readonly error: unknown } | { readonly value: unknown } = { error: new Error('it does not end') };
+  const deserializer = new BoundedDeserializer();
+  deserializer.deserializeMethodResponse(FED_BY_HAND, (error, value) => {
+    outcome = error === null || error === undefined ? { value } : { error };
   });
-  return promise;
+  try {
+    for (const chunk of body) deserializer.parser.write(chunk);
+    deserializer.parser.end();
+  } catch (error) {
+    outcome = { error };
+  }
+  return 'value' in outcome ? Promise.resolve(outcome.value) : Promise.reject(notXmlRpc(outcome.error, secrets));
+}
+
+/** The deserializer quotes what it could not read; its own error object is therefore not passed on. */
+function notXmlRpc(error: unknown, secrets: readonly Secret[]): UnexpectedReply {
+  const reason = redact(error instanceof Error ? error.message : String(error), secrets);
+  return new UnexpectedReply(`The reply is not XML-RPC: ${reason}`, { cause: new Error(reason) });
 }
 
 const VALUE_OPENS = '<value>';

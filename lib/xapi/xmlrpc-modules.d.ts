@@ -5,10 +5,21 @@ declare module 'xmlrpc/lib/serializer.js' {
 }
 
 declare module 'xmlrpc/lib/deserializer.js' {
-  import type { Readable } from 'node:stream';
+  interface Source {
+    setEncoding(encoding: string): void;
+    on(event: 'error', listener: (error: Error) => void): void;
+    pipe(parser: unknown): void;
+  }
 
   class Deserializer {
-    deserializeMethodResponse(stream: Readable, callback: (error: Error | null, value: unknown) => void): void;
+    /** Takes the bytes of the reply; calls the methods below. */
+    readonly parser: { write(chunk: Buffer): void; end(): void };
+    deserializeMethodResponse(
+      stream: Source,
+      callback: (error: Error | null | undefined, value: unknown) => void,
+    ): void;
+    onOpentag(node: { readonly name: string }): void;
+    onClosetag(name: string): void;
   }
   export = Deserializer;
 }

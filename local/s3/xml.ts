@@ -36,10 +36,17 @@ export function document(name: string, children: readonly string[]): string {
 
 function unescaped(text: string): string {
   return text.replace(/&(#x[0-9a-f]+|#\d+|[a-z]+);/gi, (whole, entity: string) => {
-    if (entity.startsWith('#x')) return String.fromCodePoint(Number.parseInt(entity.slice(2), 16));
-    if (entity.startsWith('#')) return String.fromCodePoint(Number(entity.slice(1)));
+    if (entity.startsWith('#x')) return character(Number.parseInt(entity.slice(2), 16));
+    if (entity.startsWith('#')) return character(Number(entity.slice(1)));
     return ENTITIES[entity] ?? whole;
   });
+}
+
+const LAST_CODE_POINT = 0x10ffff;
+
+function character(codePoint: number): string {
+  if (codePoint > LAST_CODE_POINT) throw new S3Error('MalformedXML');
+  return String.fromCodePoint(codePoint);
 }
 
 interface OpenElement {
@@ -52,20 +59,45 @@ interface OpenElement {
 export function parseXml(source: string): XmlElement {
   const root: OpenElement = { name: '', children: [], text: '' };
   const open: OpenElement[] = [root];
-  // Declarations and comments are skipped; a tag's attributes are read over.
-  for (const match of source.matchAll(/<\?.*?\?>|<!--.*?-->|<(\/?)([^\s/>]+)[^>]*?(\/?)>|([^<]+)/gs)) {
-    const [, closing, name, selfClosing, text] = match;
-    const innermost = open.at(-1) ?? root;
-    if (text !== undefined) innermost.text += unescaped(text);
-    else if (name === undefined) continue;
-    else if (closing === '/') closeElement(open, name);
-    else if (selfClosing === '/') innermost.children.push({ name, text: '', children: [] });
-    else open.push({ name, children: [], text: '' });
+  for (const { markup, text } of pieces(source)) {
+    if (text !== undefined) (open.at(-1) ?? root).text += unescaped(text);
+    // Declarations and comments are skipped.
+    else if (!/^[?!]/.test(markup)) placeTag(open, markup);
     if (open.length > MAX_DEPTH) throw new S3Error('MalformedXML');
   }
   const [only, ...others] = root.children;
   if (open.length !== 1 || only === undefined || others.length > 0) throw new S3Error('MalformedXML');
   return only;
+}
+
+type Piece = { readonly markup: string; readonly text?: never } | { readonly text: string; readonly markup?: never };
+
+/** What stands between `<` and its end, and the text between two such. Every character is looked at once. */
+function* pieces(source: string): Generator<Piece> {
+  for (let at = 0; at < source.length; ) {
+    const opens = source.indexOf('<', at);
+    if (opens !== at) yield { text: source.slice(at, opens === -1 ? source.length : opens) };
+    if (opens === -1) return;
+    const end = endOfMarkup(source, opens);
+    const closes = source.indexOf(end, opens + 1);
+    if (closes === -1) throw new S3Error('MalformedXML');
+    yield { markup: source.slice(opens + 1, closes) };
+    at = closes + end.length;
+  }
+}
+
+function endOfMarkup(source: string, opens: number): string {
+  if (source.startsWith('<!--', opens)) return '-->';
+  return source.startsWith('<?', opens) ? '?>' : '>';
+}
+
+/** A tag's attributes are read over. */
+function placeTag(open: OpenElement[], markup: string): void {
+  const [, closing, name] = /^(\/?)([^\s/]+)/.exec(markup) ?? [];
+  if (name === undefined) throw new S3Error('MalformedXML');
+  if (closing === '/') closeElement(open, name);
+  else if (markup.endsWith('/')) open.at(-1)?.children.push({ name, text: '', children: [] });
+  else open.push({ name, children: [], text: '' });
 }
 
 function closeElement(open: OpenElement[], name: string): void {

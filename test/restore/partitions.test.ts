@@ -46,3 +46,20 @@ test('a GPT counts, not the protective MBR in front of it', async () => {
 test('a disk without a partition table has no partitions', async () => {
   assert.deepEqual(await readPartitions(readerOf(Buffer.alloc(1024))), []);
 });
+
+test('a partition table that lies has no partitions, or those that are there, and is no error', async () => {
+  assert.deepEqual(await readPartitions(readerOf(Buffer.alloc(100))), []);
+  const disk = mbr([{ type: 0xee, first: 1, sectors: 0xffffffff }]);
+  disk.write('EFI PART', 512, 'latin1');
+  disk.writeUInt32LE(128, 512 + 80);
+  for (const [entryBytes, tableSector] of [
+    [16, 2n],
+    [0, 2n],
+    [0xffff_ffff, 2n],
+    [128, 0xffff_ffff_ffff_ffffn],
+  ] as const) {
+    disk.writeUInt32LE(entryBytes, 512 + 84);
+    disk.writeBigUInt64LE(tableSector, 512 + 72);
+    assert.deepEqual(await readPartitions(readerOf(disk)), [], `entries of ${entryBytes} bytes from ${tableSector}`);
+  }
+});
