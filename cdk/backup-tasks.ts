@@ -34,7 +34,7 @@ export function backupTasks(scope: Construct, functions: BackupFunctions): Backu
     split: stepTask(scope, {
       contract: splitExtents,
       function: functions.splitExtents,
-      payload: { runId: jsonata(field(snapshotDisks.output, 'runId')) },
+      payload: { runId: jsonata(field(snapshotDisks.output, 'runId')), request: RUN_REQUEST_PAYLOAD.request },
     }),
     reader: stepTask(scope, { contract: readShard, function: functions.readShard, payload: WHOLE_INPUT }),
     keep: stepTask(scope, { contract: keepFailure, function: functions.keepFailure, payload: WHOLE_INPUT }),
@@ -47,7 +47,11 @@ export function backupTasks(scope: Construct, functions: BackupFunctions): Backu
     commit: stepTask(scope, {
       contract: commitPoint,
       function: functions.commitPoint,
-      payload: { runId: jsonata(field(splitExtents.output, 'runId')) },
+      payload: {
+        runId: jsonata(field(splitExtents.output, 'runId')),
+        request: RUN_REQUEST_PAYLOAD.request,
+        budgetPassed: jsonata(field(splitExtents.output, 'budgetPassed')),
+      },
     }),
     release: stepTask(scope, { contract: releaseHost, function: functions.releaseHost, payload: RUN_REQUEST_PAYLOAD }),
   };

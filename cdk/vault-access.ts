@@ -21,8 +21,9 @@ export interface VaultAccess {
 }
 
 /**
- * Nobody here may remove what a point consists of: that is the collector's work, under a role of its own. Whoever writes
- * under put-if-absent also reads, since a lost answer is resolved by looking at what is there.
+ * Nobody in this table may remove what a point consists of: that is remove-versions, which is not in it because it may
+ * read and write nothing. Whoever writes under put-if-absent also reads, since a lost answer is resolved by looking at
+ * what is there.
  */
 export const vaultAccess = {
   'snapshot-disks': {
@@ -33,8 +34,10 @@ export const vaultAccess = {
     upload: [],
   },
   'split-extents': {
-    read: ['plans', 'bitmaps'],
+    // Points tell what the VM has cost this month.
+    read: ['plans', 'bitmaps', 'points'],
     write: ['shards'],
+    list: ['points'],
     remove: [],
     upload: [],
   },
@@ -77,6 +80,23 @@ export const vaultAccess = {
     upload: [],
     abort: ['packs'],
   },
+  // Points are removed by a marker that stands before their versions, so that they can be brought back for 30 days.
+  'prune-points': {
+    read: ['points', 'ledger', 'expired', 'manifests'],
+    write: ['expired'],
+    list: ['expired', 'ledger'],
+    folders: ['vms/'],
+    remove: ['points', 'vmMetadata'],
+    upload: [],
+  },
+  'plan-collection': {
+    read: ['ledger', 'expired', 'manifests'],
+    write: [],
+    list: [],
+    folders: ['disks/'],
+    remove: [],
+    upload: [],
+  },
   'verify-points': {
     read: ['ledger', 'expired', 'manifests', 'damaged'],
     write: ['verified', 'damaged'],
@@ -95,8 +115,7 @@ export interface VaultPlace {
 }
 
 export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyStatement[] {
-  const objects = (parts: readonly VaultPart[]) =>
-    parts.map((part) => `${place.bucketArn}/${place.prefix}${vaultPatterns[part]}`);
+  const objects = (parts: readonly VaultPart[]) => objectsOf(place, parts);
   const { read, remove, upload } = access;
   const write = [...access.write, ...upload];
   const statements = [
@@ -111,6 +130,10 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
     keyStatement(place),
   ];
   return statements.filter((statement) => statement.resources.length > 0);
+}
+
+function objectsOf({ bucketArn, prefix }: VaultPlace, parts: readonly VaultPart[]): string[] {
+  return parts.map((part) => `${bucketArn}/${prefix}${vaultPatterns[part]}`);
 }
 
 /**
@@ -139,6 +162,26 @@ export function listAllUnder({ bucketArn, prefix }: VaultPlace, folder: string):
     resources: [bucketArn],
     conditions: { StringEquals: { 's3:prefix': `${prefix}${folder}` } },
   });
+}
+
+/** Versions by name, age and size, of what belongs to disks; they show no content. */
+export function listVersions({ bucketArn, prefix }: VaultPlace): PolicyStatement {
+  return new PolicyStatement({
+    actions: ['s3:ListBucketVersions'],
+    resources: [bucketArn],
+    conditions: { StringLike: { 's3:prefix': `${prefix}disks/*` } },
+  });
+}
+
+/** The one permission to destroy: without any to read, write or decrypt beside it, its holder cannot even copy. */
+export function removeVersionsOf(place: VaultPlace): PolicyStatement {
+  const parts: readonly VaultPart[] = ['packs', 'indexes', 'manifests'];
+  return new PolicyStatement({ actions: ['s3:DeleteObjectVersion'], resources: objectsOf(place, parts) });
+}
+
+/** Uploads in progress are listed for a whole bucket: S3 knows no narrower resource. */
+export function listUploads({ bucketArn }: VaultPlace): PolicyStatement {
+  return new PolicyStatement({ actions: ['s3:ListBucketMultipartUploads'], resources: [bucketArn] });
 }
 
 /** The key serves only S3, and only for this bucket: with a bucket key the encryption context is the bucket's ARN. */

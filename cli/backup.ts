@@ -27,6 +27,9 @@ interface BackupOptions extends HostOptions, VaultOptions {
   readonly local?: boolean;
   readonly fingerprint: string;
   readonly readers?: number;
+  readonly runBudget?: number;
+  readonly budget?: number;
+  readonly budgetStop?: boolean;
   readonly json?: boolean;
 }
 
@@ -37,6 +40,9 @@ export function addBackup(program: Command): void {
     .description('back up a VM on this machine, into any S3-compatible vault')
     .option('--local', 'run the workflow here instead of on AWS')
     .option('--readers <count>', 'parallel readers, 1 to 16', readerCount)
+    .option('--run-budget <dollars>', 'what the run may cost, at list prices of AWS', dollars)
+    .option('--budget <dollars>', 'what the VM may cost in a month', dollars)
+    .option('--budget-stop', 'end before the transfer when a budget is passed, instead of warning')
     .option('--json', 'the result as one JSON object')
     .addHelpText(
       'after',
@@ -49,6 +55,12 @@ export function addBackup(program: Command): void {
 function readerCount(text: string): number {
   if (!/^([1-9]|1[0-6])$/.test(text)) throw new InvalidArgumentError('It must be a number from 1 to 16.');
   return Number(text);
+}
+
+function dollars(text: string): number {
+  const amount = Number(text);
+  if (!(amount > 0)) throw new InvalidArgumentError('It must be an amount in US dollars, more than 0.');
+  return amount;
 }
 
 async function backUp(vm: string, options: BackupOptions): Promise<void> {
@@ -75,6 +87,7 @@ async function backUp(vm: string, options: BackupOptions): Promise<void> {
   const execution = await installation.startBackup({
     vm,
     ...(options.readers && { readers: options.readers }),
+    ...budgetOf(options),
   });
   const interrupted = () => installation.stop(execution);
   process.once('SIGINT', interrupted);
@@ -86,6 +99,11 @@ async function backUp(vm: string, options: BackupOptions): Promise<void> {
       ? `${JSON.stringify(point)}\n`
       : `restore point ${point.point} (${point.outcome}), ${formatBytes(point.storedBytes)} stored\n`,
   );
+}
+
+function budgetOf({ runBudget: perRun, budget: perMonth, budgetStop }: BackupOptions) {
+  if (perRun === undefined && perMonth === undefined) return {};
+  return { budget: { perRun, perMonth, onExceed: budgetStop ? 'stop' : 'warn' } };
 }
 
 const committed = z.object({ outcome: z.string(), point: z.string(), storedBytes: z.number() });

@@ -3,25 +3,19 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PACK_PART_BYTES } from '#lib/backup/pack-writer.ts';
-import { judgeBudget } from '#lib/cost/budget.ts';
-import { estimateMonth, estimateRestore, estimateRun, type MonthEstimate, type Setup } from '#lib/cost/estimate.ts';
+import { keepBudget, passedBudgets } from '#lib/cost/budget.ts';
+import { estimateMonth, estimateRestore, estimateRun, type Setup } from '#lib/cost/estimate.ts';
 import { pointCost } from '#lib/cost/point-cost.ts';
 import { type PriceList, PricesInvalid, parsePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { readersFor } from '#lib/cost/readers.ts';
 import { recommend } from '#lib/cost/recommendation.ts';
 import { type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf } from '#lib/cost/workload.ts';
-import { Failure } from '#lib/failure.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import { listPoints } from '#lib/restore/points.ts';
 import { GIB, MIB } from '#lib/units.ts';
 import { STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
-import { estimateText } from './estimate-text.ts';
+import { type EstimateResult, estimateText } from './estimate-text.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
-
-/** The estimate passes the budget, and the budget says stop. */
-export class BudgetPassed extends Failure {
-  static override readonly failureName = 'BudgetPassed';
-}
 
 interface EstimateOptions extends VaultOptions {
   readonly vm?: string;
@@ -38,6 +32,7 @@ interface EstimateOptions extends VaultOptions {
   readonly endpoints: number;
   readonly zones: number;
   readonly budget?: number;
+  readonly runBudget?: number;
   readonly budgetStop?: boolean;
   readonly prices?: string;
   readonly json?: boolean;
@@ -65,6 +60,7 @@ export function addEstimate(program: Command): void {
     .option('--endpoints <count>', 'paid interface endpoints', positive, 0)
     .option('--zones <count>', 'zones each endpoint is in', positive, 1)
     .option('--budget <dollars>', 'what a month may cost', positive)
+    .option('--run-budget <dollars>', 'what one increment may cost', positive)
     .option('--budget-stop', 'fail when the budget is passed, instead of warning')
     .option('--prices <file>', 'prices written by blockferry prices refresh')
     .option('--json', 'one JSON object')
@@ -108,7 +104,7 @@ async function estimate(options: EstimateOptions): Promise<void> {
     ...(last && { last }),
   };
   process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : estimateText(result, new Date()));
-  keepBudget(options, result.months.steady);
+  judge(options, result);
 }
 
 async function pricesOf(file: string): Promise<PriceList> {
@@ -156,9 +152,11 @@ function setupOf(options: EstimateOptions): Setup {
   };
 }
 
-function keepBudget({ budget, budgetStop }: EstimateOptions, month: MonthEstimate): void {
-  if (budget === undefined) return;
-  const verdict = judgeBudget({ dollars: budget, whenPassed: budgetStop ? 'stop' : 'warn' }, month);
-  if (verdict.kind === 'stop') throw new BudgetPassed(verdict.sentence);
-  if (verdict.kind === 'warn') process.stderr.write(`blockferry: ${verdict.sentence}\n`);
+function judge({ budget, runBudget, budgetStop }: EstimateOptions, { runs, months }: EstimateResult): void {
+  const passed = passedBudgets(
+    { perRun: runBudget, perMonth: budget, onExceed: 'warn' },
+    { run: runs.increment.terms, month: months.steady },
+  ).join(' ');
+  const warning = keepBudget({ onExceed: budgetStop ? 'stop' : 'warn' }, passed);
+  if (warning !== '') process.stderr.write(`blockferry: ${warning}\n`);
 }

@@ -11,7 +11,12 @@ const STEPS: Readonly<Record<string, string>> = {
   'release-host': 'release: taking everything off the host',
 };
 
-const splitAnswer = z.object({ shards: z.number(), plannedBytes: z.number(), readers: z.number() });
+const splitAnswer = z.object({
+  shards: z.number(),
+  plannedBytes: z.number(),
+  readers: z.number(),
+  budgetPassed: z.string(),
+});
 const shardAnswer = z.object({ shard: z.number(), done: z.literal(true) });
 
 export class RunProgress {
@@ -40,7 +45,8 @@ export class RunProgress {
   #exited(event: HistoryEvent): void {
     const split = splitAnswer.safeParse(event.output);
     if (event.name === 'split-extents' && split.success) {
-      const { shards, plannedBytes, readers } = split.data;
+      const { shards, plannedBytes, readers, budgetPassed } = split.data;
+      if (budgetPassed !== '') this.#say(`budget: ${budgetPassed}`);
       this.#shards = shards;
       this.#done = 0;
       this.#say(`read: ${formatBytes(plannedBytes)} in ${shards} shards, ${readers} at a time`);

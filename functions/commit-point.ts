@@ -11,8 +11,10 @@ import { systemClock, vaultStore } from './wiring.ts';
 
 export const handler = stepHandler(contract, (environment, { measure }) => {
   const store = vaultStore(environment);
-  return async ({ runId }) => {
-    const { outcome, point, storedBytes } = await commitPoint({ store, clock: systemClock }, parseRunId(runId));
+  return async ({ runId, request: { policy }, budgetPassed }) => {
+    const asked = { ...(policy && { policy }), ...(budgetPassed && { budgetPassed }) };
+    const ports = { store, clock: systemClock };
+    const { outcome, point, storedBytes } = await commitPoint(ports, parseRunId(runId), asked);
     if (outcome === 'committed') measure(measurementsOf(parseDocument(vmPoint, await store.get(point), point)));
     return { runId, outcome, point, storedBytes };
   };

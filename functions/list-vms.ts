@@ -17,7 +17,7 @@ export const handler = stepHandler(contract, (environment, { scrubber }) => {
     const vms = await readRealVms(session);
     const { selected, missing } = selectVms(vms, { policy, select, exclude }, MAX_FLEET_VMS);
     return {
-      requests: selected.map(({ uuid }) => ({ vm: uuid, readers, ...each })),
+      requests: selected.map(({ uuid }) => ({ vm: uuid, readers, policy, ...each })),
       vmsAtOnce: vmsAtOnce({ connections: HOST_CONNECTION_LIMIT, readers }),
       missing: [...missing],
     };

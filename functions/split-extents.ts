@@ -1,22 +1,24 @@
-/** State split-extents: changed grains of all disks -> shards of equal work. */
+/** State split-extents: changed grains of all disks -> shards of equal work, if the budget allows them to be read. */
 
 import { splitExtents } from '#lib/backup/split-extents.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { parseRunId } from '#lib/units.ts';
 import { splitExtents as contract } from '#lib/workflow/split-extents.ts';
 import { stepHandler } from './handler.ts';
-import { vaultStore } from './wiring.ts';
+import { systemClock, vaultStore } from './wiring.ts';
 
-export const handler = stepHandler(contract, (environment) => {
-  const store = vaultStore(environment);
-  return async ({ runId }) => {
+export const handler = stepHandler(contract, (environment, { measure }) => {
+  const ports = {
+    store: vaultStore(environment),
+    clock: systemClock,
+    onBudgetPassed: () => measure({ BudgetPassed: 1 }),
+  };
+  return async ({ runId, request }) => {
     const run = parseRunId(runId);
-    const { shards, plannedBytes, readers } = await splitExtents({ store }, run);
+    const split = await splitExtents(ports, run, request.budget);
     return {
       runId,
-      shards,
-      plannedBytes,
-      readers,
+      ...split,
       // The distributed map reads and writes the bucket itself and knows nothing of the vault's prefix.
       shardsKey: `${environment.VAULT_PREFIX}${vaultKeys.shards(run)}`,
       resultsPrefix: `${environment.VAULT_PREFIX}${vaultKeys.results(run)}`.replace(/\/$/, ''),

@@ -36,12 +36,19 @@ export interface CommitResult {
   readonly storedBytes: Bytes;
 }
 
+/** What the run's request says of itself, for the point. */
+export type AskedFor = Pick<VmPoint, 'policy' | 'budgetPassed'>;
+
 /**
  * Order of effects, each durable before the next begins: manifests of all disks, ledger entries of all disks, VM point.
  * A crash in between leaves objects that no ledger names, or a disk point that the next try completes: every step
  * writes the same bytes again or finds them there.
  */
-export async function commitPoint({ store, clock }: CommitPorts, run: RunId): Promise<CommitResult> {
+export async function commitPoint(
+  { store, clock }: CommitPorts,
+  run: RunId,
+  asked: AskedFor = {},
+): Promise<CommitResult> {
   const before = store.tally?.counts;
   const plan = await readPlan(store, run);
   if (clock.now().getTime() - plan.started.getTime() > RUN_LIMIT_MS) {
@@ -62,7 +69,7 @@ export async function commitPoint({ store, clock }: CommitPorts, run: RunId): Pr
     if (outcome === 'lost-race') return { runId: run, outcome, point: '', storedBytes };
     outcomes.push(outcome);
   }
-  const point = pointOf(plan, receipts, clock.now());
+  const point = { ...pointOf(plan, receipts, clock.now()), ...asked };
   const key = vaultKeys.point(plan.vm, { time: point.time, run });
   const readers = readerRequests(receipts);
   const encoded = encodeWithRequests(store.tally, before, (own) => {

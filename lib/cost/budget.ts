@@ -1,22 +1,28 @@
-/** Whether a month stays within what a policy may cost; decided before a transfer starts. */
+/** Whether a run and its month stay within what a policy may cost; decided before a transfer starts. */
 
-import type { MonthEstimate, MonthTerm } from './estimate.ts';
-import { totalOf } from './estimate.ts';
+import { Failure } from '#lib/failure.ts';
+import type { MonthTerm } from './estimate.ts';
+import type { Charge } from './prices.ts';
 
-export interface Budget {
-  /** For a month, in US dollars. */
-  readonly dollars: number;
-  readonly whenPassed: 'warn' | 'stop';
+/** What is about to be paid is more than the budget allows, and the budget says stop. Nothing was transferred. */
+export class BudgetExceeded extends Failure {
+  static override readonly failureName = 'BudgetExceeded';
 }
 
-export type BudgetVerdict =
-  | { readonly kind: 'within' }
-  /** `sentence` says by how much, because of what, and which setting helps. */
-  | { readonly kind: 'warn' | 'stop'; readonly sentence: string };
+/** In US dollars, for each VM. */
+export interface Budget {
+  readonly perRun?: number | undefined;
+  /** Runs of 30 days, and storage of everything kept. */
+  readonly perMonth?: number | undefined;
+  readonly onExceed: 'warn' | 'stop';
+}
+
+/** What is compared with a budget: sums of money by what they are paid for. */
+export type Spending = Readonly<Partial<Record<MonthTerm, Charge>>>;
 
 const KNOBS: Readonly<Record<MonthTerm, string>> = {
-  storage: 'keep fewer points (retention), exclude disks, or choose another storage class (vault.storageClass)',
-  readers: 'use no more readers than the link can feed (readers)',
+  storage: 'keep fewer points (retention), exclude disks (excludeDisks), or choose another class (vault.storageClass)',
+  readers: 'use no more readers than the link can feed (readers), or exclude disks (excludeDisks)',
   control: 'run less often (schedule)',
   workflow: 'run less often (schedule)',
   requests: 'choose STANDARD for what is soon deleted (vault.storageClass), or run less often (schedule)',
@@ -27,29 +33,53 @@ const KNOBS: Readonly<Record<MonthTerm, string>> = {
   link: 'share the link, or use a VPN instead of a transit gateway',
 };
 
-export function judgeBudget(budget: Budget, month: MonthEstimate): BudgetVerdict {
-  const total = totalOf(month);
-  if (total <= budget.dollars) return { kind: 'within' };
-  const [term, charge] = largestTerm(month);
-  const sentence =
-    `A month costs about $${total.toFixed(2)}, which is $${(total - budget.dollars).toFixed(2)} more than the budget of ` +
-    `$${budget.dollars.toFixed(2)}. The largest part is ${term} with $${charge.dollars.toFixed(2)}: ${KNOBS[term]}.`;
-  return { kind: budget.whenPassed, sentence };
+/** One sentence for each limit that is passed: by how much, because of what, and which setting helps. */
+export function passedBudgets(
+  budget: Budget,
+  expected: { readonly run: Spending; readonly month: Spending },
+): string[] {
+  return [
+    sentence('The run', budget.perRun, expected.run),
+    sentence('A month', budget.perMonth, expected.month),
+  ].filter((passed) => passed !== undefined);
 }
 
-function largestTerm(month: MonthEstimate) {
-  const terms: readonly MonthTerm[] = [
-    'storage',
-    'readers',
-    'control',
-    'workflow',
-    'requests',
-    'key',
-    'secret',
-    'endpoints',
-    'watching',
-    'link',
-  ];
-  const largest = terms.reduce((best, term) => (month[term].dollars > month[best].dollars ? term : best));
-  return [largest, month[largest]] as const;
+/** Answers with what passes the budget, for whoever warns. Throws BudgetExceeded when the budget says stop instead. */
+export function keepBudget({ onExceed }: Pick<Budget, 'onExceed'>, passed: string): string {
+  if (passed === '' || onExceed === 'warn') return passed;
+  throw new BudgetExceeded(
+    `${passed} Nothing was transferred; raise the budget or follow this advice, and start again`,
+  );
 }
+
+function sentence(what: string, limit: number | undefined, spending: Spending): string | undefined {
+  const parts = spendingParts(spending);
+  const total = parts.reduce((sum, { dollars }) => sum + dollars, 0);
+  const [largest] = parts.toSorted((a, b) => b.dollars - a.dollars);
+  if (limit === undefined || largest === undefined || total <= limit) return undefined;
+  const money = (dollars: number) => `$${dollars.toFixed(dollars < 1 ? 4 : 2)}`;
+  return (
+    `${what} will cost about ${money(total)}, which is ${money(total - limit)} more than the budget of ${money(limit)}. ` +
+    `The largest part is ${largest.term} with ${money(largest.dollars)}: ${KNOBS[largest.term]}.`
+  );
+}
+
+function spendingParts(spending: Spending): { readonly term: MonthTerm; readonly dollars: number }[] {
+  return MONTH_TERMS.flatMap((term) => {
+    const charge = spending[term];
+    return charge === undefined ? [] : [{ term, dollars: charge.dollars }];
+  });
+}
+
+const MONTH_TERMS: readonly MonthTerm[] = [
+  'storage',
+  'readers',
+  'control',
+  'workflow',
+  'requests',
+  'key',
+  'secret',
+  'endpoints',
+  'watching',
+  'link',
+];

@@ -5,6 +5,8 @@ import { type Charge, charge, type PriceList } from './prices.ts';
 
 /** 625 Mbit/s, 74.5 MiB/s: what Lambda gives one execution environment in a VPC, whatever its memory. */
 export const READER_MIB_PER_SECOND = 625e6 / 8 / MIB;
+/** The memory of the function read-shard (lib/workflow/read-shard.ts): a test holds the two equal. */
+export const READER_MEMORY_MIB = 1024;
 /** XenServer's NBD server accepts 16 connections per host. */
 const MOST_READERS = 16;
 

@@ -6,7 +6,7 @@ import { type Bytes, GIB, MIB } from '#lib/units.ts';
 import type { Setup, Workload } from './estimate.ts';
 import { packRequests } from './pack-requests.ts';
 import { charge, type PriceList } from './prices.ts';
-import { READER_MIB_PER_SECOND, readersFor } from './readers.ts';
+import { READER_MEMORY_MIB, READER_MIB_PER_SECOND, readersFor } from './readers.ts';
 import { CLASS_TERMS, cheapestClass, storageUntilDeleted } from './storage-class.ts';
 
 export interface Recommendation {
@@ -14,9 +14,6 @@ export interface Recommendation {
   readonly value: string;
   readonly because: string;
 }
-
-/** A reader needs half a virtual CPU to carry what Lambda's network gives it; 1,769 MB are one. */
-const READER_MEMORY_MIB = 1024;
 
 export function recommend(
   prices: PriceList,

@@ -4,6 +4,7 @@ import type { VmPoint } from '#lib/format/point.ts';
 import type { StorageClass } from '#lib/store/object-store.ts';
 import type { Bytes } from '#lib/units.ts';
 import { type Charge, charge, type PriceList, together } from './prices.ts';
+import { READER_MEMORY_MIB } from './readers.ts';
 import { CLASS_TERMS, storageMonth } from './storage-class.ts';
 
 export interface RunUsage {
@@ -37,8 +38,6 @@ export function runCost(prices: PriceList, usage: RunUsage, storageClass: Storag
   };
 }
 
-/** The memory of the function read-shard (lib/workflow/read-shard.ts). */
-const READER_MEMORY_MIB = 1024;
 /** States that a run enters beside those for each call of a reader. */
 const RUN_TRANSITIONS = 30;
 const MS_PER_SECOND = 1000;

@@ -9,7 +9,7 @@ import type { RunWork, Workload } from './estimate.ts';
 const POINTS_LOOKED_AT = 30;
 /** Share of the allocated bytes that changes in a day, and stored bytes for one read, where nothing was measured. */
 const USUAL_CHANGE = 0.02;
-const USUAL_RATIO = 0.5;
+export const USUAL_RATIO = 0.5;
 
 export interface Sizes {
   readonly fullBytes: Bytes;

@@ -28,6 +28,10 @@ export const vmPoint = z.object({
   pool: z.string(),
   run: runIdField,
   execution: z.string(),
+  /** Name of the policy that asked for the run. */
+  policy: z.optional(z.string()),
+  /** For people: by how much the run passed its budget, and which setting helps. */
+  budgetPassed: z.optional(z.string()),
   time: timeField,
   finished: timeField,
   metadataKey: z.optional(z.string()),

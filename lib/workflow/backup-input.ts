@@ -1,6 +1,7 @@
 /** What starts a backup run of one VM: from a schedule, by hand, from the command line or from a fleet run. */
 
 import * as z from 'zod/mini';
+import { retentionPolicy } from '#lib/retention/policy.ts';
 import { uuid } from './contract.ts';
 
 /** XenServer's NBD server accepts 16 connections per host and no more. */
@@ -15,6 +16,17 @@ export const RUN_LIMIT_HOURS = 24;
 
 export const STORAGE_CLASSES = ['STANDARD', 'INTELLIGENT_TIERING', 'STANDARD_IA', 'GLACIER_IR'] as const;
 
+const dollars = z.number().check(z.nonnegative());
+
+/** What each VM may cost, in US dollars, judged when the changes are known and before anything is transferred. */
+export const budget = z.strictObject({
+  perRun: z.optional(dollars),
+  /** Its runs of the last 30 days and the storage of all its points for a month. */
+  perMonth: z.optional(dollars),
+  /** `stop` ends the run as BudgetExceeded; `warn` goes on, and says so in the log, in a metric and in the point. */
+  onExceed: z.enum(['warn', 'stop']),
+});
+
 export const backupInput = z.strictObject({
   vm: uuid,
   /** Name of the pool in the settings; may be left out when there is only one. */
@@ -24,6 +36,11 @@ export const backupInput = z.strictObject({
   storageClass: z.optional(z.enum(STORAGE_CLASSES)),
   /** VDI uuids that are left out, beside the disks marked [NOBAK]. */
   excludeDisks: z.optional(z.array(uuid)),
+  budget: z.optional(budget),
+  /** How long the point is needed at least, by the rules of its policy. */
+  retention: z.optional(retentionPolicy),
+  /** Name of the policy that asked for the run; the point keeps it. */
+  policy: z.optional(z.string()),
 });
 
 /** What the host's steps are told of the run: its identity, its age and what was asked for. */

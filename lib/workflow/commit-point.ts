@@ -2,11 +2,17 @@
 
 import * as z from 'zod/mini';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
+import { backupInput } from './backup-input.ts';
 import { count, runId, step, vaultEnvironment } from './contract.ts';
 
 export const commitPoint = step({
   name: 'commit-point',
-  input: z.strictObject({ runId }),
+  input: z.strictObject({
+    runId,
+    request: backupInput,
+    /** As split-extents answered. */
+    budgetPassed: z.string(),
+  }),
   output: z.strictObject({
     runId,
     outcome: z.enum(['committed', 'already-committed', 'lost-race']),

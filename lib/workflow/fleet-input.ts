@@ -1,11 +1,12 @@
 /** What starts a fleet run: a policy, which says which VMs of one pool are backed up and how. */
 
 import * as z from 'zod/mini';
-import { HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from './backup-input.ts';
+import { retentionPolicy } from '#lib/retention/policy.ts';
+import { budget, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from './backup-input.ts';
 import { uuid } from './contract.ts';
 
 /**
- * VMs of one fleet run. Their requests and their ends travel in the state: 250 of each, at most 250 bytes long, stay
+ * VMs of one fleet run. Their requests and their ends travel in the state: 250 of each, at most 260 bytes long, stay
  * below the 64 KiB that a run allows itself of Step Functions' 256 KiB. A larger pool gets several policies.
  */
 export const MAX_FLEET_VMS = 250;
@@ -30,6 +31,10 @@ export const fleetInput = z.strictObject({
   storageClass: z.optional(z.enum(STORAGE_CLASSES)),
   /** VDI uuids that are left out, beside the disks marked [NOBAK]. */
   excludeDisks: z.optional(z.array(uuid)),
+  /** Of each VM. */
+  budget: z.optional(budget),
+  /** Which points of the policy stay; without it all do. */
+  retention: z.optional(retentionPolicy),
 });
 
 /** What a fleet run of a policy of the settings file is started with: all of it but its time. */

@@ -20,6 +20,8 @@ export const METRICS = {
   LeftOnHost: 'Count',
   /** Connections that ended because a host showed another certificate than the expected one. */
   CertificatesRefused: 'Count',
+  /** Runs that cost more than their budget says, whether they went on or not. */
+  BudgetPassed: 'Count',
   /** What a sweep had to take away, because a run died before it could. */
   SweptObjects: 'Count',
   /** Objects of the vault that are not as they were written. */

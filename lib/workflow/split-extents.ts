@@ -2,12 +2,12 @@
 
 import * as z from 'zod/mini';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
-import { HOST_CONNECTION_LIMIT } from './backup-input.ts';
+import { backupInput, HOST_CONNECTION_LIMIT } from './backup-input.ts';
 import { count, runId, step, vaultEnvironment } from './contract.ts';
 
 export const splitExtents = step({
   name: 'split-extents',
-  input: z.strictObject({ runId }),
+  input: z.strictObject({ runId, request: backupInput }),
   output: z.strictObject({
     runId,
     /** None when nothing changed: the point is committed without any reader. */
@@ -18,6 +18,8 @@ export const splitExtents = step({
     resultsPrefix: z.string(),
     readers: z.number().check(z.int(), z.gte(1), z.lte(HOST_CONNECTION_LIMIT)),
     plannedBytes: count,
+    /** What to tell people when the run passes its budget and goes on; otherwise empty. */
+    budgetPassed: z.string(),
   }),
   environment: z.object(vaultEnvironment),
   transient: [VaultUnavailable, VaultCorruption],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,6 +99,10 @@ test('a bundle reaches the vault with the credentials of its environment', async
     VAULT_OWNER: 'any',
     AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
   };
-  const { reply } = await invoke('split-extents', { runId: '0123456789abcdef' }, environment);
+  const { reply } = await invoke(
+    'split-extents',
+    { runId: '0123456789abcdef', request: { vm: randomUUID() } },
+    environment,
+  );
   assert.equal(reply.name, 'VaultUnavailable');
 });

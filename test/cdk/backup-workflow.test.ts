@@ -104,6 +104,7 @@ function bench(
       resultsPrefix: 'results',
       readers: 2,
       plannedBytes: 9,
+      budgetPassed: '',
     }),
     'read-shard': (item) => ({ ...item, done: true, parts: 1 }),
     'keep-failure': ({ error, cause }) => {
@@ -182,6 +183,7 @@ test('without any shard the point is committed and no reader is started', async 
       resultsPrefix: 'p',
       readers: 1,
       plannedBytes: 0,
+      budgetPassed: '',
     }),
   });
   assert.equal((await run()).status, 'SUCCEEDED');

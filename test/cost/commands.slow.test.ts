@@ -81,7 +81,7 @@ describe('the commands about cost', () => {
     const [warned, stopped] = [await ask(), await ask('--budget-stop')];
     assert.deepEqual([warned.code, stopped.code], [0, 1]);
     assert.match(warned.stderr, /budget of \$10\.00.*vault\.storageClass/);
-    assert.match(stopped.stderr, /BudgetPassed/);
+    assert.match(stopped.stderr, /BudgetExceeded/);
   });
 
   test('list has what each run cost beside its estimate', async () => {

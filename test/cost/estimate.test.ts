@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { judgeBudget } from '#lib/cost/budget.ts';
 import { compareRun } from '#lib/cost/difference.ts';
-import { estimateMonth, estimateRun, type Setup } from '#lib/cost/estimate.ts';
+import { estimateRun, type Setup } from '#lib/cost/estimate.ts';
 import { charge, describePrices, PricesInvalid, parsePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { recommend } from '#lib/cost/recommendation.ts';
 import { runCost, usageOf } from '#lib/cost/run-cost.ts';
@@ -21,34 +20,6 @@ const setup: Setup = {
   zones: 1,
 };
 const plan = { readers: 2, runsPerMonth: 30, kept: 30 };
-const month = (changes: Partial<Setup> = {}) =>
-  estimateMonth(
-    SHIPPED_PRICES,
-    { ...setup, ...changes },
-    { ...workloadOf(sizesOfAllocated(1024 * GIB), plan), which: 'steady' },
-  );
-
-describe('a budget', () => {
-  test('is within while the month costs no more', () => {
-    assert.deepEqual(judgeBudget({ dollars: 100, whenPassed: 'stop' }, month()), { kind: 'within' });
-  });
-
-  for (const whenPassed of ['warn', 'stop'] as const) {
-    test(`that is passed says ${whenPassed}, by how much, because of what, and which setting helps`, () => {
-      const verdict = judgeBudget({ dollars: 10, whenPassed }, month());
-      assert.equal(verdict.kind, whenPassed);
-      assert.match(
-        'sentence' in verdict ? verdict.sentence : '',
-        /more than the budget of \$10\.00.*storage.*vault\.storageClass/,
-      );
-    });
-  }
-
-  test('names the setting of the term that is largest', () => {
-    const verdict = judgeBudget({ dollars: 10, whenPassed: 'warn' }, month({ link: 'transit-gateway' }));
-    assert.match('sentence' in verdict ? verdict.sentence : '', /largest part is link/);
-  });
-});
 
 describe('the workload', () => {
   const day = (seq: number, dataGrains: number) =>

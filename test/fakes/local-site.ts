@@ -70,7 +70,7 @@ export class LocalSite implements AsyncDisposable {
     return this.#installation.executions;
   }
 
-  async backUp(request: { vm: string; pool?: string; readers?: number }): Promise<Execution> {
+  async backUp(request: { vm: string } & Readonly<Record<string, unknown>>): Promise<Execution> {
     const execution = await this.#installation.startBackup({ pool: 'good', ...request });
     await execution.finished;
     return execution;

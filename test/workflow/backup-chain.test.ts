@@ -81,7 +81,15 @@ async function largestRun(): Promise<readonly Execution[]> {
   bench.functions.set('snapshot-disks', () => ({ ready: true, runId, disks: 16, readers: 16 }));
   const resultsPrefix = `${'p'.repeat(900)}/results`;
   bench.functions.set('split-extents', () => ({
-    ...{ runId, shards: SHARDS_OF_16_TIB, shardsKey: 'shards', resultsPrefix, readers: 16, plannedBytes: most },
+    ...{
+      runId,
+      shards: SHARDS_OF_16_TIB,
+      shardsKey: 'shards',
+      resultsPrefix,
+      readers: 16,
+      plannedBytes: most,
+      budgetPassed: '',
+    },
   }));
   bench.functions.set('read-shard', (given) => {
     const parts = Number(given['parts'] ?? 0) + 1;
