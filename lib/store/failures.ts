@@ -12,6 +12,11 @@ export class RangeNotSatisfiable extends Failure {
   static override readonly failureName = 'RangeNotSatisfiable';
 }
 
+/** An object is larger than any that is fetched in one piece: nobody but a stranger wrote it. */
+export class ObjectTooLarge extends Failure {
+  static override readonly failureName = 'ObjectTooLarge';
+}
+
 /** The object is in an archive class and has to be brought back before it can be read. */
 export class ObjectArchived extends Failure {
   static override readonly failureName = 'ObjectArchived';

@@ -64,7 +64,8 @@ export function readVhdTable(start: Buffer): { readonly needBytes: number } | Vh
 
 function rangesOf(table: Buffer, blockBytes: number, diskBytes: Bytes): AllocatedRange[] {
   const ranges: { start: Bytes; end: Bytes }[] = [];
-  for (let block = 0; block * 4 < table.length; block++) {
+  // A table may be longer than its disk; what it says of blocks behind the end is nobody's data.
+  for (let block = 0; block * 4 < table.length && block * blockBytes < diskBytes; block++) {
     if (table.readUInt32BE(block * 4) === ABSENT) continue;
     const start = block * blockBytes;
     const end = Math.min(start + blockBytes, diskBytes);

@@ -91,3 +91,11 @@ for (const [what, spoil] of [
 function sealed(bytes: Buffer, _written: number): void {
   seal(bytes);
 }
+
+test('blocks that a table has behind the end of its disk are no allocated range', () => {
+  const bytes = vhdStart({ blocks: 6, present: [0, 5] });
+  bytes.writeBigUInt64BE(BigInt(BLOCK + 512), 48);
+  seal(bytes);
+  const { answer } = readInSteps(bytes);
+  assert.deepEqual(answer, { diskBytes: BLOCK + 512, allocated: [{ start: 0, end: BLOCK }] });
+});

@@ -1,0 +1,126 @@
+/**
+ * Plays mutated inputs against one parser. What counts as coverage is the kind of outcome: the name and the wording of a
+ * refusal without its numbers and names, or what the target says of a success. An input with a new kind of outcome joins
+ * the pool that is mutated further, as a fuzzer guided by branches would keep it.
+ *
+ * The invariants: a parser answers or refuses by a named failure, nothing else; within a deadline; in bounded memory.
+ */
+
+import { setImmediate as turn } from 'node:timers/promises';
+import { Failure } from '#lib/failure.ts';
+import { readCorpus } from './corpus.ts';
+import { Mutator } from './mutator.ts';
+import type { FuzzTarget } from './target.ts';
+
+/** The largest mutated input has 384 KiB; at 10 MB/s, slower than any parser here, it takes 40 ms. */
+export const INPUT_DEADLINE_MS = 250;
+/** A machine that does much else lets a quick input look slow: only one that is slow each time is. */
+const SLOW_LOOKS = 4;
+const MAX_POOL = 512;
+const TURN_EVERY = 256;
+
+/** An input that a parser did not survive as it should. */
+export class Finding extends Error {
+  override readonly name = 'Finding';
+}
+
+const SHOWN_BYTES = 2_000;
+
+function described(target: FuzzTarget, what: string, input: Buffer): string {
+  const cut = input.length > SHOWN_BYTES ? ` (the first ${SHOWN_BYTES} of ${input.length} bytes)` : '';
+  return `${target.name}: ${what}; the input in base64: ${input.toString('base64', 0, SHOWN_BYTES)}${cut}`;
+}
+
+export interface CampaignFigures {
+  readonly inputs: number;
+  readonly durationMs: number;
+  readonly refused: number;
+  readonly slowestMs: number;
+  /** Kinds of outcome with the first input that had each. */
+  readonly outcomes: ReadonlyMap<string, Buffer>;
+}
+
+export interface CampaignSettings {
+  readonly inputs: number;
+  readonly seed: number;
+  /** Told now and then how many inputs were played. */
+  readonly onProgress?: (inputs: number) => void;
+}
+
+export async function playCampaign(target: FuzzTarget, settings: CampaignSettings): Promise<CampaignFigures> {
+  const mutator = new Mutator(settings.seed, target.dictionary);
+  const pool = { seeds: await target.seeds(), found: [...(await readCorpus(target.name)).values()] };
+  const outcomes = new Map<string, Buffer>();
+  for (const input of [...pool.seeds, ...pool.found]) outcomes.set((await outcomeOf(target, input)).kind, input);
+  const started = performance.now();
+  let slowestMs = 0;
+  let refused = 0;
+  for (let i = 0; i < settings.inputs; i++) {
+    const input = mutator.mutate(pool, target.isJson === true);
+    const { kind, isRefusal, tookMs } = await outcomeOf(target, input);
+    if (isRefusal) refused++;
+    slowestMs = Math.max(slowestMs, tookMs);
+    if (!outcomes.has(kind) && pool.found.length < MAX_POOL) {
+      outcomes.set(kind, input);
+      pool.found.push(input);
+    }
+    if (i % TURN_EVERY === 0) {
+      await turn();
+      settings.onProgress?.(i);
+    }
+  }
+  return { inputs: settings.inputs, durationMs: performance.now() - started, refused, slowestMs, outcomes };
+}
+
+interface Outcome {
+  readonly kind: string;
+  readonly isRefusal: boolean;
+  readonly tookMs: number;
+}
+
+/** Throws a Finding for what is neither an answer nor a refusal, and for what takes too long. */
+export async function outcomeOf(target: FuzzTarget, input: Buffer): Promise<Outcome> {
+  let outcome = await parseOnce(target, input);
+  for (let look = 1; look < SLOW_LOOKS && outcome.tookMs > INPUT_DEADLINE_MS; look++) {
+    const again = await parseOnce(target, input);
+    if (again.tookMs < outcome.tookMs) outcome = again;
+  }
+  if (outcome.tookMs <= INPUT_DEADLINE_MS) return outcome;
+  throw new Finding(described(target, `it took ${Math.round(outcome.tookMs)} ms, each of ${SLOW_LOOKS} times`, input));
+}
+
+async function parseOnce(target: FuzzTarget, input: Buffer): Promise<Outcome> {
+  // A parser may keep or change its input; the original is needed for the report.
+  const copy = Buffer.from(input);
+  const began = performance.now();
+  try {
+    const answer = target.parse(copy);
+    const settled = answer instanceof Promise ? await answer : answer;
+    const tookMs = performance.now() - began;
+    return { kind: typeof settled === 'string' ? `ok: ${masked(settled)}` : 'ok', isRefusal: false, tookMs };
+  } catch (error) {
+    const tookMs = performance.now() - began;
+    const isRefusal =
+      error instanceof Failure || (error instanceof Error && target.refusals?.includes(error.name) === true);
+    if (!isRefusal) throw new Finding(described(target, `it threw ${String(error)}`, input), { cause: error });
+    return { kind: `${error.name}: ${masked(`${error.message} ${causeOf(error)}`)}`, isRefusal, tookMs };
+  }
+}
+
+/** What a schema did not like is in the cause. */
+function causeOf({ cause }: Error): string {
+  return cause instanceof Error ? cause.message : '';
+}
+
+const MASKED_CHARACTERS = 160;
+
+/** The wording without what differs from input to input; the parser of JSON quotes what it met. */
+function masked(text: string): string {
+  return text
+    .replace(/(is not JSON).*/s, '$1')
+    .slice(0, 2_000)
+    .replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/g, '*')
+    .replaceAll(/(0x)?[0-9a-f]*\d[0-9a-f]*/gi, '#')
+    .replaceAll(/[^\x20-\x7e]+/g, '?')
+    .slice(0, MASKED_CHARACTERS);
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { outcomeOf, playCampaign } from './campaign.ts';
+import { readCorpus } from './corpus.ts';
+import { TARGETS } from './targets/all.ts';
+
+/** `npm run fuzz -- --inputs 1000000` is the same for longer. */
+const INPUTS = 2_000;
+const seed = Date.now() % 1_000_000;
+
+describe(`${INPUTS} mutated inputs of each parser, seed ${seed}`, () => {
+  for (const target of TARGETS) {
+    test(`${target.name} answers or refuses by a named failure, each time in time`, async () => {
+      await playCampaign(target, { inputs: INPUTS, seed });
+    });
+
+    test(`${target.name} meets every input of the corpus with the same kind of outcome as ever`, async () => {
+      for (const [kind, input] of await readCorpus(target.name)) {
+        const { kind: now } = await outcomeOf(target, input);
+        assert.equal(now.split(':')[0], kind.split(':')[0], input.toString('base64'));
+      }
+    });
+  }
+});
+
+test('every file of the corpus belongs to a parser that is fuzzed', async () => {
+  const files = await readdir(new URL('corpus/', import.meta.url));
+  const names = new Set(TARGETS.map(({ name }) => `${name}.json`));
+  assert.deepEqual(
+    files.filter((file) => !names.has(file)),
+    [],
+  );
+});
+
+test('a parser that throws anything but a named failure is found', async () => {
+  const parse = (input: Buffer) => input.readUInt32BE(0);
+  const broken = { name: 'broken', from: 'host', seeds: () => [Buffer.alloc(8)], parse } as const;
+  await assert.rejects(playCampaign(broken, { inputs: 2_000, seed: 1 }), /broken: it threw RangeError/);
+});
+
+test('a parser that takes too long is found', async () => {
+  const parse = (input: Buffer) => {
+    for (const end = performance.now() + (input.length > 100_000 ? 300 : 0); performance.now() < end; );
+  };
+  const slow = { name: 'slow', from: 'host', seeds: () => [Buffer.alloc(8)], parse } as const;
+  await assert.rejects(playCampaign(slow, { inputs: 20_000, seed: 1 }), /slow: it took 3\d\d ms/);
+});
