@@ -26,7 +26,12 @@ export class PipelineStack extends Stack {
     const { settings, bucket, key } = props;
     const backupName = `${settings.name}-backup`;
     const placement = placementIn(this, settings.network);
-    const place: VaultPlace = { bucketArn: bucket.bucketArn, keyArn: key.keyArn, prefix: settings.vault.prefix };
+    const place: VaultPlace = {
+      bucketArn: bucket.bucketArn,
+      keyArn: key.keyArn,
+      prefix: settings.vault.prefix,
+      objectLock: settings.vault.objectLock !== undefined,
+    };
     const functions = backupFunctions(this, { settings, bucket, place, backupName, placement });
     const backup = backupMachine(this, { stateMachineName: backupName, functions, bucket, place });
     const fleet = fleetMachine(this, {

@@ -55,6 +55,11 @@ const vault = z.strictObject({
   ),
   prefix: z._default(text(/^$|^[\w./-]*[\w.-]\/$/, 'end the prefix in a slash, or leave it out'), ''),
   storageClass: z._default(z.enum(STORAGE_CLASSES, 'choose one of the four classes'), 'STANDARD'),
+  /**
+   * Keeps what a restore point needs from being removed for as long as its policy keeps the point. Under governance who
+   * has a right of its own may lift a lock; under compliance nobody can, the owner of the account included.
+   */
+  objectLock: z.optional(z.strictObject({ mode: z.enum(['governance', 'compliance'], 'choose governance or compliance') })),
 });
 
 /**

@@ -18,6 +18,8 @@ export interface VaultAccess {
   readonly upload: readonly VaultPart[];
   /** Uploads of others that may be taken back. */
   readonly abort?: readonly VaultPart[];
+  /** Written with a lock or given a later one, in a vault with Object Lock. No role may lift a lock. */
+  readonly lock?: readonly VaultPart[];
 }
 
 /**
@@ -49,6 +51,7 @@ export const vaultAccess = {
     list: [],
     remove: [],
     upload: ['packs'],
+    lock: ['packs', 'indexes'],
   },
   'keep-failure': {
     read: ['results'],
@@ -63,6 +66,7 @@ export const vaultAccess = {
     list: ['receipts', 'packs'],
     remove: [],
     upload: [],
+    lock: ['packs', 'indexes', 'manifests', 'ledger', 'points'],
   },
   'release-host': {
     read: ['vault', 'leases', 'connections', 'runs', 'ledger', 'manifests'],
@@ -112,6 +116,8 @@ export interface VaultPlace {
   readonly bucketArn: string;
   readonly keyArn: string;
   readonly prefix: string;
+  /** Whether the vault locks its objects. */
+  readonly objectLock: boolean;
 }
 
 export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyStatement[] {
@@ -125,6 +131,11 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
     new PolicyStatement({
       actions: ['s3:AbortMultipartUpload'],
       resources: objects([...upload, ...(access.abort ?? [])]),
+    }),
+    // Writing an object with a lock asks for the same permission as moving its end out afterwards.
+    new PolicyStatement({
+      actions: ['s3:GetObjectRetention', 's3:PutObjectRetention'],
+      resources: place.objectLock ? objects(access.lock ?? []) : [],
     }),
     ...(access.list === undefined ? [] : [listStatement(place, access.list, access.folders)]),
     keyStatement(place),

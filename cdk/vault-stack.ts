@@ -20,7 +20,7 @@ export class VaultStack extends Stack {
 
   constructor(scope: Construct, id: string, props: StackProps & { readonly vault: VaultSettings }) {
     super(scope, id, { terminationProtection: true, ...props });
-    const { bucket: bucketName, prefix } = props.vault;
+    const { bucket: bucketName, prefix, objectLock } = props.vault;
     this.key = new Key(this, 'Key', {
       description: 'Encrypts the Blockferry vault. Without it no backup can be read.',
       enableKeyRotation: true,
@@ -29,6 +29,8 @@ export class VaultStack extends Stack {
     this.bucket = new Bucket(this, 'Bucket', {
       ...(bucketName === undefined ? {} : { bucketName }),
       versioned: true,
+      // No default retention: it would lock what no point needs as long as what all of them need.
+      ...(objectLock && { objectLockEnabled: true }),
       encryption: BucketEncryption.KMS,
       encryptionKey: this.key,
       bucketKeyEnabled: true,
@@ -41,6 +43,7 @@ export class VaultStack extends Stack {
     this.#expireWhatNobodyNeeds(prefix);
     this.#protectLedger(prefix);
     this.#refuseOtherKeys();
+    if (objectLock !== undefined) this.#neverLiftLocks();
     new CfnOutput(this, 'BucketName', { value: this.bucket.bucketName });
   }
 
@@ -81,6 +84,19 @@ export class VaultStack extends Stack {
         }),
       );
     }
+  }
+
+  /** Under governance an administrator could lift locks: first this statement has to go, which CloudTrail records. */
+  #neverLiftLocks(): void {
+    this.bucket.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'LocksAreNeverLifted',
+        effect: Effect.DENY,
+        principals: [new AnyPrincipal()],
+        actions: ['s3:BypassGovernanceRetention'],
+        resources: [this.bucket.arnForObjects('*')],
+      }),
+    );
   }
 
   /** The ledger decides what exists, so its entries are written once and removed by nobody, administrators included. */

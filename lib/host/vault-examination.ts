@@ -7,6 +7,11 @@ import { type Finding, failed, ok } from './finding.ts';
 
 const PROBE_BYTES = 32;
 
+/** Ceph 16 is such a store: it honours the condition in buckets without versions and ignores it in those with. */
+const NO_CONDITIONS =
+  'The commit of a point is one write that must not replace another. Use a store that honours If-None-Match; ' +
+  'Ceph 16 does so only in a bucket without versioning.';
+
 /** Under the prefix that expires after a day, should the last step fail. */
 export async function examineVault(vault: {
   readonly store: ObjectStore;
@@ -23,6 +28,9 @@ export async function examineVault(vault: {
     const stored = await vault.store.get(key);
     if (!stored.equals(body))
       return [failed('vault', 'another object came back than was written', 'Check the endpoint.')];
+    if ((await vault.store.putIfAbsent(key, vault.random(PROBE_BYTES))) === 'created') {
+      return [failed('vault', 'the store wrote over an object that it was told not to replace', NO_CONDITIONS)];
+    }
     step = 'listing';
     for await (const _ of vault.store.list(key)) break;
     step = 'removing';

@@ -4,6 +4,7 @@
  */
 
 import type { Bytes } from '#lib/units.ts';
+import type { ObjectLock } from './object-lock.ts';
 import type { RequestTally } from './request-tally.ts';
 
 export type StorageClass = 'STANDARD' | 'INTELLIGENT_TIERING' | 'STANDARD_IA' | 'GLACIER_IR';
@@ -12,6 +13,8 @@ export type StorageClass = 'STANDARD' | 'INTELLIGENT_TIERING' | 'STANDARD_IA' | 
 export interface PutOptions {
   readonly storageClass?: StorageClass;
   readonly contentType?: string;
+  /** Needs a bucket with Object Lock; without one the store refuses the object. */
+  readonly lock?: ObjectLock;
   readonly signal?: AbortSignal;
 }
 
@@ -24,6 +27,8 @@ export interface ObjectFacts {
   readonly lastModified: Date;
   /** As the store names it; a lifecycle rule may have moved the object to a class that Blockferry never writes to. */
   readonly storageClass: string;
+  /** Absent for an object without lock, and for who may not see it. */
+  readonly lock?: ObjectLock;
 }
 
 export interface ListedObject {
@@ -80,6 +85,12 @@ export interface ObjectStore {
 
   /** Removes the current object; not an error when there is none. In a versioned bucket this adds a delete marker. */
   delete(key: string): Promise<void>;
+
+  /**
+   * Makes the lock of the current object hold at least as `lock` says; what holds longer or stricter stays as it is, so
+   * that it may be repeated. Throws ObjectNotFound.
+   */
+  extendLock(key: string, lock: ObjectLock, options?: { signal?: AbortSignal }): Promise<void>;
 
   createMultipartUpload(key: string, options?: PutOptions): Promise<MultipartUpload>;
 

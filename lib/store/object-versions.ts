@@ -4,6 +4,7 @@
  */
 
 import type { Bytes } from '#lib/units.ts';
+import type { ObjectLock } from './object-lock.ts';
 
 export interface ObjectVersion {
   readonly key: string;
@@ -22,6 +23,8 @@ export interface ObjectVersions {
   list(prefix: string): AsyncIterable<ObjectVersion>;
   /** Removes one version for good; not an error when it is gone. Throws VaultAccessDenied while a lock holds it. */
   remove(version: { readonly key: string; readonly versionId: string }): Promise<void>;
+  /** What keeps a version from being removed, and how long; undefined where no lock is, or the version is gone. */
+  lockOf(version: { readonly key: string; readonly versionId: string }): Promise<ObjectLock | undefined>;
 }
 
 /** A part of a bucket as if it were all; `prefix` is empty or ends in a slash. */
@@ -33,5 +36,6 @@ export function versionsUnderPrefix(versions: ObjectVersions, prefix: string): O
       }
     },
     remove: ({ key, versionId }) => versions.remove({ key: prefix + key, versionId }),
+    lockOf: ({ key, versionId }) => versions.lockOf({ key: prefix + key, versionId }),
   };
 }

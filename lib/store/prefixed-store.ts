@@ -18,6 +18,7 @@ export function underPrefix(store: ObjectStore, prefix: string): ObjectStore {
     head: (key, options) => store.head(prefix + key, options),
     list: (from, options) => mapped<ListedObject>(store.list(prefix + from, options), outer),
     delete: (key) => store.delete(prefix + key),
+    extendLock: (key, lock, options) => store.extendLock(prefix + key, lock, options),
     createMultipartUpload: async (key, options) => outer(await store.createMultipartUpload(prefix + key, options)),
     uploadPart: (upload, part, signal) => store.uploadPart(inner(upload), part, signal),
     completeMultipartUpload: (upload, whole, signal) => store.completeMultipartUpload(inner(upload), whole, signal),

@@ -14,6 +14,7 @@ import type { MultipartUpload, ObjectFacts, PutOptions, UploadedPart } from './o
 import { crc32Header, unquoted } from './s3-checksum.ts';
 import { asking, type S3Connection } from './s3-client.ts';
 import { type Asked, faultFacts } from './s3-failures.ts';
+import { lockFields } from './s3-locks.ts';
 
 /** 1,000 uploads a page: a million unfinished uploads under one prefix. */
 const MAX_UPLOAD_PAGES = 1000;
@@ -34,6 +35,7 @@ export async function createUpload(s3: S3Connection, asked: AskedOfKey, options:
         Key: asked.key,
         StorageClass: options.storageClass,
         ContentType: options.contentType,
+        ...lockFields(options.lock),
         // One CRC32 of the whole object, which Complete checks and HEAD shows, instead of a checksum of checksums.
         ChecksumAlgorithm: 'CRC32',
         ChecksumType: 'FULL_OBJECT',

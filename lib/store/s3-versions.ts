@@ -1,9 +1,11 @@
 /** Object versions of an S3 bucket. */
 
 import { DeleteObjectCommand, ListObjectVersionsCommand } from '@aws-sdk/client-s3';
-import { VaultUnavailable } from './failures.ts';
+import { ObjectNotFound, VaultUnavailable } from './failures.ts';
+import type { ObjectLock } from './object-lock.ts';
 import type { ObjectVersion, ObjectVersions } from './object-versions.ts';
 import { asking, connect, type S3Connection, type S3Settings } from './s3-client.ts';
+import { lockOf } from './s3-locks.ts';
 
 /** As for listings of objects: a server that repeats pages for ever ends here. */
 const MAX_LIST_PAGES = 100_000;
@@ -45,6 +47,15 @@ class S3Versions implements ObjectVersions, Disposable {
     await asking({ operation: 'delete-version', bucket, endpoint, key }, () =>
       client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId })),
     );
+  }
+
+  async lockOf(version: { readonly key: string; readonly versionId: string }): Promise<ObjectLock | undefined> {
+    try {
+      return await lockOf(this.#s3, version);
+    } catch (failure) {
+      if (failure instanceof ObjectNotFound) return undefined;
+      throw failure;
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { ObjectNotFound, VaultUnavailable } from './failures.ts';
+import type { ObjectLock } from './object-lock.ts';
 import type {
   ByteRange,
   ListedObject,
@@ -24,6 +25,7 @@ import { crc32Header, crc32OfWhole, unquoted } from './s3-checksum.ts';
 import { asking, connect, type S3Connection, type S3Settings } from './s3-client.ts';
 import { type Asked, faultFacts } from './s3-failures.ts';
 import { fetchObject } from './s3-fetch.ts';
+import { extendLock, lockFields, shownLock } from './s3-locks.ts';
 import { abortUpload, completeUpload, createUpload, listUploads, sendPart } from './s3-multipart.ts';
 
 /** Put-if-absent goes round when another writer is in the middle of the same key; each round reads the key first. */
@@ -96,6 +98,7 @@ class S3Store implements ObjectStore, Disposable {
       );
       this.#bucketSeen = true;
       const crc32 = crc32OfWhole(answer);
+      const lock = shownLock(answer.ObjectLockMode, answer.ObjectLockRetainUntilDate);
       return {
         bytes: answer.ContentLength ?? 0,
         etag: unquoted(answer.ETag),
@@ -103,6 +106,7 @@ class S3Store implements ObjectStore, Disposable {
         ...(answer.VersionId === undefined ? {} : { versionId: answer.VersionId }),
         lastModified: answer.LastModified ?? new Date(0),
         storageClass: answer.StorageClass ?? 'STANDARD',
+        ...(lock && { lock }),
       };
     } catch (error) {
       if (!(error instanceof ObjectNotFound)) throw error;
@@ -140,6 +144,10 @@ class S3Store implements ObjectStore, Disposable {
     } catch (error) {
       if (!(error instanceof ObjectNotFound)) throw error;
     }
+  }
+
+  extendLock(key: string, lock: ObjectLock, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    return extendLock(this.#s3, this.#asked('put-retention', key, signal), lock);
   }
 
   createMultipartUpload(key: string, options: PutOptions = {}): Promise<MultipartUpload> {
@@ -194,6 +202,7 @@ class S3Store implements ObjectStore, Disposable {
         StorageClass: options.storageClass,
         ContentType: options.contentType,
         IfNoneMatch: options.ifAbsent === true ? '*' : undefined,
+        ...lockFields(options.lock),
       }),
       { abortSignal: options.signal },
     );

@@ -70,6 +70,7 @@ const allowanceOf: Record<StoreCall['operation'], readonly Allowance[]> = {
   head: ['read'],
   list: ['list'],
   delete: ['remove'],
+  extendLock: ['lock'],
   createMultipartUpload: ['upload'],
   uploadPart: ['upload'],
   completeMultipartUpload: ['upload', 'read'],

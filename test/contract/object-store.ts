@@ -6,7 +6,10 @@ import { after, before, describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { ObjectNotFound, RangeNotSatisfiable } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
+import { faultSentences } from './faults.ts';
 import { multipartSentences } from './multipart-uploads.ts';
+import { lockSentences } from './object-lock.ts';
+import { versionSentences } from './object-versions.ts';
 import type { OpenTarget, Shortcomings } from './store-target.ts';
 
 /** Declares the suite for one target. */
@@ -207,6 +210,9 @@ export function objectStoreContract(
     });
 
     multipartSentences({ target: () => target, shortcomings });
+    faultSentences({ target: () => target, shortcomings });
+    versionSentences({ target: () => target, shortcomings });
+    lockSentences({ target: () => target, shortcomings });
 
     it('a call with a signal that has fired rejects with its reason and sends nothing', async () => {
       const reason = new Error('the deadline is near');

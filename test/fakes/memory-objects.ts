@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { extendedLock, type ObjectLock } from '#lib/store/object-lock.ts';
 import type { ListedObject, PutOptions } from '#lib/store/object-store.ts';
 
 export interface StoredObject {
@@ -14,6 +15,7 @@ export interface StoredObject {
   readonly lastModified: Date;
   readonly storageClass: string;
   readonly contentType: string | undefined;
+  lock: ObjectLock | undefined;
 }
 
 export interface DeleteMarker {
@@ -68,6 +70,7 @@ export class MemoryObjects {
       lastModified: this.#now(),
       storageClass: options.storageClass ?? 'STANDARD',
       contentType: options.contentType,
+      lock: options.lock,
     });
   }
 
@@ -87,6 +90,21 @@ export class MemoryObjects {
   allVersions(prefix: string): { key: string; version: StoredObject | DeleteMarker; current: boolean }[] {
     const keys = [...this.#versions.keys()].filter((key) => key.startsWith(prefix)).sort();
     return keys.flatMap((key) => this.versions(key).map((version, place) => ({ key, version, current: place === 0 })));
+  }
+
+  /** As S3: a lock is moved out, never in; its mode gets stricter, never weaker. */
+  extendLock(object: StoredObject, lock: ObjectLock): void {
+    object.lock = extendedLock(object.lock, lock);
+  }
+
+  lockOf({ key, versionId }: { key: string; versionId: string }): ObjectLock | undefined {
+    const found = this.versions(key).find((version) => version.versionId === versionId);
+    return found?.kind === 'object' ? found.lock : undefined;
+  }
+
+  isLocked(version: { key: string; versionId: string }): boolean {
+    const lock = this.lockOf(version);
+    return lock !== undefined && lock.until > this.#now();
   }
 
   /** Removes one version for good; what was below it becomes current. */

@@ -13,6 +13,7 @@ import {
   VaultCorruption,
   VaultUnavailable,
 } from '#lib/store/failures.ts';
+import type { ObjectLock } from '#lib/store/object-lock.ts';
 import type {
   ByteRange,
   ListedObject,
@@ -123,6 +124,14 @@ class MemoryStore implements ObjectStore {
     return this.#call({ operation: 'delete', key }, undefined, () => this.#bucket.objects.delete(key));
   }
 
+  extendLock(key: string, lock: ObjectLock, options: { signal?: AbortSignal } = {}): Promise<void> {
+    return this.#call({ operation: 'extendLock', key }, options.signal, () => {
+      const object = this.#bucket.objects.current(key);
+      if (object === undefined) throw new ObjectNotFound(`put-retention of ${key}: there is no such object`);
+      this.#bucket.objects.extendLock(object, lock);
+    });
+  }
+
   createMultipartUpload(key: string, options: PutOptions = {}): Promise<MultipartUpload> {
     return this.#call({ operation: 'createMultipartUpload', key }, options.signal, () =>
       this.#bucket.uploads.begin(key, { options, initiated: this.#bucket.now() }),
@@ -230,5 +239,6 @@ function factsOf(object: StoredObject): ObjectFacts {
     versionId: object.versionId,
     lastModified: object.lastModified,
     storageClass: object.storageClass,
+    ...(object.lock && { lock: object.lock }),
   };
 }

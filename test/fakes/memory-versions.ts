@@ -8,8 +8,6 @@ import type { MemoryBucket } from './memory-store.ts';
 export interface VersionHooks {
   /** Called before a version goes; may throw, as a process that dies does. */
   readonly beforeRemove?: (version: { key: string; versionId: string }) => void;
-  /** Whether a lock holds the version. */
-  readonly locked?: (key: string) => boolean;
 }
 
 export function memoryVersions(bucket: MemoryBucket, hooks: VersionHooks = {}): ObjectVersions {
@@ -24,8 +22,12 @@ export function memoryVersions(bucket: MemoryBucket, hooks: VersionHooks = {}): 
     async remove(version) {
       await turn();
       hooks.beforeRemove?.(version);
-      if (hooks.locked?.(version.key) === true) throw new VaultAccessDenied(`${version.key} is locked`);
+      if (bucket.objects.isLocked(version)) throw new VaultAccessDenied(`${version.key} is locked`);
       bucket.objects.removeVersion(version);
+    },
+    async lockOf(version) {
+      await turn();
+      return bucket.objects.lockOf(version);
     },
   };
 }

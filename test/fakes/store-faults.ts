@@ -9,6 +9,7 @@ export type StoreOperation =
   | 'head'
   | 'list'
   | 'delete'
+  | 'extendLock'
   | 'createMultipartUpload'
   | 'uploadPart'
   | 'completeMultipartUpload'
