@@ -1,4 +1,4 @@
-/** Changed block tracking: on, off, what changed, and snapshots reduced to their record of changes. */
+/** Changed block tracking: turning it on, what changed, and snapshots reduced to their record of changes. */
 
 import * as z from 'zod/mini';
 import type { XapiCaller } from './session.ts';
@@ -8,11 +8,6 @@ import { nothing, taskRef, type VdiRef } from './wire-types.ts';
 /** Idempotent. The first snapshot made after the task has ended is the first that can be compared with. */
 export async function startEnableCbt(session: XapiCaller, vdi: VdiRef): Promise<StartedTask<void>> {
   return { task: await session.change('Async.VDI.enable_cbt', [vdi], taskRef), result: nothing };
-}
-
-/** Idempotent. Cuts the chain: what was compared before cannot be compared with anything that comes after. */
-export async function startDisableCbt(session: XapiCaller, vdi: VdiRef): Promise<StartedTask<void>> {
-  return { task: await session.change('Async.VDI.disable_cbt', [vdi], taskRef), result: nothing };
 }
 
 /** The reply of a comparison: the bitmap below. */

@@ -9,18 +9,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { runIdOf } from '#lib/backup/run-id.ts';
 import type { Clock } from '#lib/clock.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import { grainsCovering, indexAfter, parseDiskId, parseVmId } from '#lib/units.ts';
+import { grainsCovering, indexAfter, parseDiskId } from '#lib/units.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
-import { startDisableCbt } from '#lib/xapi/cbt.ts';
-import { loginXapi } from '#lib/xapi/login.ts';
-import { taskResult, waitForTask } from '#lib/xapi/task.ts';
-import { findVdi } from '#lib/xapi/vdi.ts';
-import { findVm, startVmSnapshot } from '#lib/xapi/vm.ts';
 import { removeDisk } from '#sim/api/disk-moves.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
 import { MemoryBucket } from '../fakes/memory-store.ts';
 import { seededRandom } from '../fakes/random.ts';
 import { crashAt } from '../fakes/store-faults.ts';
+import { ApiClient } from '../sim/api-client.ts';
 import { assertHostClean, runUntilDeath, sweepSite } from './dying-site.ts';
 
 const GRAIN = 65_536;
@@ -38,7 +34,7 @@ const CALLS_OF_A_RUN = 90;
 const MAX_STEPS = 8;
 
 /** Waits are turns of the event loop. */
-export const turningClock: Clock = {
+const turningClock: Clock = {
   now: () => new Date(),
   async sleep() {
     for (let turns = 0; turns < 3; turns++) await turn();
@@ -144,10 +140,8 @@ class Life {
   async #snapshot(): Promise<void> {
     this.story.push('snapshot');
     const before = new Set(this.#site.sim.counters.snapshots);
-    await using session = await this.#loginAsSomebodyElse();
-    const vm = await findVm(session, parseVmId(this.#vm));
-    const started = await startVmSnapshot(session, vm, { nameLabel: 'of somebody else', ignoredVdis: [] });
-    taskResult(await waitForTask(session, started, { clock: turningClock, deadlineMs: 1000 }), 'snapshot');
+    const vm = this.#site.sim.world.db.VM.byUuid(this.#vm);
+    await this.#asSomebodyElse((client) => client.task('VM.snapshot', vm, 'of somebody else'));
     const made = this.#site.sim.counters.snapshots.filter((uuid) => !before.has(uuid));
     const { VDI } = this.#site.sim.world.db;
     for (const uuid of made) {
@@ -160,9 +154,8 @@ class Life {
     const disk = this.#disk();
     if (!this.#vdi(disk).cbt_enabled) return;
     this.story.push('disable');
-    await using session = await this.#loginAsSomebodyElse();
-    const started = await startDisableCbt(session, await findVdi(session, parseDiskId(disk)));
-    taskResult(await waitForTask(session, started, { clock: turningClock, deadlineMs: 1000 }), 'disable');
+    const vdi = this.#site.sim.world.db.VDI.byUuid(disk);
+    await this.#asSomebodyElse((client) => client.task('VDI.disable_cbt', vdi));
   }
 
   #revert(): void {
@@ -237,12 +230,10 @@ class Life {
     }
   }
 
-  #loginAsSomebodyElse() {
-    const { pool } = this.#site;
-    const credentials = pool.credentials({ signal: AbortSignal.timeout(10_000) });
-    return credentials.then((known) =>
-      loginXapi({ host: pool.host, credentials: known, originator: 'somebody else', clock: turningClock }),
-    );
+  async #asSomebodyElse(act: (client: ApiClient) => Promise<unknown>): Promise<void> {
+    const client = await ApiClient.login(this.#site.sim, undefined, 'somebody else');
+    await act(client);
+    await client.call('session.logout');
   }
 
   #say(what: string, act: () => void): void {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { z } from 'zod/mini';
 import { parseDiskId } from '#lib/units.ts';
-import { startDataDestroy, startDisableCbt, startEnableCbt, startListChangedBlocks } from '#lib/xapi/cbt.ts';
+import { startDataDestroy, startEnableCbt, startListChangedBlocks } from '#lib/xapi/cbt.ts';
 import { ObjectGone, UnexpectedReply } from '#lib/xapi/failures.ts';
 import { readNbdInfo } from '#lib/xapi/nbd-info.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
@@ -18,8 +18,7 @@ import {
   startVdiDestroy,
   startVdiSnapshot,
 } from '#lib/xapi/vdi.ts';
-import { startVmSnapshot } from '#lib/xapi/vm.ts';
-import { srRef, vbdRef, vdiRef, vmRef } from '#lib/xapi/wire-types.ts';
+import { srRef, vbdRef, vdiRef } from '#lib/xapi/wire-types.ts';
 import { answering, failureOf, SESSION } from './fake-host.ts';
 import { array, bool, compactDate, double, refusal, struct, success, untyped, type Wire } from './fake-xml.ts';
 
@@ -110,22 +109,14 @@ test('a disk that does not exist is ObjectGone', async () => {
 
 test('each operation that can take long is started as a task with the parameters the host expects', async () => {
   const other = z.parse(vdiRef, OTHER);
-  const vm = z.parse(vmRef, REF);
   const vbd = z.parse(vbdRef, REF);
   const started: [string, readonly unknown[], (session: XapiSession) => Promise<{ task: string }>][] = [
     ['VDI.snapshot', [REF, {}], (session) => startVdiSnapshot(session, vdi)],
     ['VDI.destroy', [REF], (session) => startVdiDestroy(session, vdi)],
     ['VDI.enable_cbt', [REF], (session) => startEnableCbt(session, vdi)],
-    ['VDI.disable_cbt', [REF], (session) => startDisableCbt(session, vdi)],
     ['VDI.data_destroy', [REF], (session) => startDataDestroy(session, vdi)],
     ['VDI.list_changed_blocks', [OTHER, REF], (session) => startListChangedBlocks(session, { from: other, to: vdi })],
     ['VBD.unplug', [REF], (session) => startVbdUnplug(session, vbd)],
-    ['VM.snapshot', [REF, 'n'], (session) => startVmSnapshot(session, vm, { nameLabel: 'n', ignoredVdis: [] })],
-    [
-      'VM.snapshot',
-      [REF, 'n', [OTHER]],
-      (session) => startVmSnapshot(session, vm, { nameLabel: 'n', ignoredVdis: [other] }),
-    ],
   ];
   for (const [method, params, start] of started) {
     const { host, session } = await answering({ [`Async.${method}`]: untyped(TASK) });
