@@ -32,6 +32,11 @@ import { listVms } from '#lib/workflow/list-vms.ts';
 import { NO_FAILURE, RUN_FAILURE, SUMMARY, SUMMARY_TEXT } from './fleet-summary.ts';
 import { stepTask } from './step-task.ts';
 
+/** The input of one backup run: what all VMs of the policy have in common, and the VM. */
+const REQUEST_OF_VM = jsonata(
+  `$merge([${field(listVms.output, 'request')}, { 'vm': $states.context.Map.Item.Value }])`,
+);
+
 export function fleetWorkflow(scope: Construct, using: { listVms: IFunction; backup: IStateMachine }): IChainable {
   const list = stepTask(scope, { contract: listVms, function: using.listVms, payload: WHOLE_INPUT });
   const run = StepFunctionsStartExecution.jsonata(scope, 'back-up-vm', {
@@ -42,7 +47,8 @@ export function fleetWorkflow(scope: Construct, using: { listVms: IFunction; bac
   });
   run.addCatch(Pass.jsonata(scope, 'vm-failed'), { outputs: RUN_FAILURE });
   const runs = MapState.jsonata(scope, 'back-up-vms', {
-    items: ProvideItems.jsonata(jsonata(field(listVms.output, 'requests'))),
+    items: ProvideItems.jsonata(jsonata(field(listVms.output, 'vms'))),
+    jsonataItemSelector: REQUEST_OF_VM,
     jsonataMaxConcurrency: jsonata(field(listVms.output, 'vmsAtOnce')),
     outputs: SUMMARY,
   }).itemProcessor(run);

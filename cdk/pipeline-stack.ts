@@ -11,6 +11,7 @@ import { placementIn } from './network.ts';
 import { observability } from './observability.ts';
 import { policySchedule } from './policy-schedule.ts';
 import type { Settings } from './settings.ts';
+import { upkeepFunctions } from './upkeep-functions.ts';
 import { upkeepMachine } from './upkeep-machine.ts';
 import type { VaultPlace } from './vault-access.ts';
 
@@ -40,7 +41,10 @@ export class PipelineStack extends Stack {
       backup,
       backupName,
     });
-    const upkeep = upkeepMachine(this, { settings, bucket, place, backupName, placement });
+    const upkeep = upkeepMachine(this, {
+      settings,
+      functions: upkeepFunctions(this, { settings, bucket, place, backupName, placement }),
+    });
     const topic = observability(this, {
       settings,
       watch: watchPointsFunction(this, { settings, bucket, place }),

@@ -59,7 +59,9 @@ const vault = z.strictObject({
    * Keeps what a restore point needs from being removed for as long as its policy keeps the point. Under governance who
    * has a right of its own may lift a lock; under compliance nobody can, the owner of the account included.
    */
-  objectLock: z.optional(z.strictObject({ mode: z.enum(['governance', 'compliance'], 'choose governance or compliance') })),
+  objectLock: z.optional(
+    z.strictObject({ mode: z.enum(['governance', 'compliance'], 'choose governance or compliance') }),
+  ),
 });
 
 /**
@@ -179,6 +181,11 @@ export function parseSettings(value: unknown, source: string): Settings {
   if (parsed.success) return parsed.data;
   const mistakes = parsed.error.issues.map((issue) => `  ${mistake(issue, value)}`);
   throw new SettingsInvalid(`${source} cannot be used:\n${mistakes.join('\n')}`);
+}
+
+/** How long points are kept, by the policy that they belong to; points of other policies stay. */
+export function retentionOf(policies: Settings['policies']) {
+  return Object.fromEntries(policies.flatMap(({ name, retention }) => (retention ? [[name, retention]] : [])));
 }
 
 /** The pools as functions get them: by name, with the one way to know each host's certificate. */

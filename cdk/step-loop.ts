@@ -1,4 +1,4 @@
-/** A step that is called again, after the pause it asks for, until it says that it is done. */
+/** A step that is called again, at once or after the pause it asks for, until it says that it is done. */
 
 import {
   type Chain,
@@ -32,5 +32,19 @@ export function stepLoop(scope: Construct, task: TaskStateBase, { done, next }: 
   const wait = Wait.jsonata(scope, `${task.id}-wait`, { time: pause });
   const choice = Choice.jsonata(scope, `${task.id}-done`);
   choice.when(Condition.jsonata(jsonata(done)), next).otherwise(wait.next(task));
+  return task.next(choice);
+}
+
+/**
+ * ```
+ *   task --> <task>-done --yes--> next
+ *     ^           | no
+ *     +-----------+
+ * ```
+ * The step's answer is its next input, and tells how far it came: every call takes it further.
+ */
+export function stepAgain(scope: Construct, task: TaskStateBase, { done, next }: StepLoopProps): Chain {
+  const choice = Choice.jsonata(scope, `${task.id}-done`);
+  choice.when(Condition.jsonata(jsonata(done)), next).otherwise(task);
   return task.next(choice);
 }

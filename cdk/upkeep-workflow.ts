@@ -1,43 +1,77 @@
 /**
- * What the vault and the pools need every day beside backups. Each step runs whatever became of the other one.
+ * What the vault and the pools need every day beside backups. Each step runs whatever became of the ones before it: where
+ * one ends with an error, the first error is kept and the next step begins.
  *
  *   sweep-runs
- *       |  `--any error--+
- *   verify-points <------+
- *       |  `--any error--> verdict
- *   upkeep-verdict ---any error, or a finding---> upkeep-failed
+ *       |
+ *   prune-points <--VMs left--+      points that no rule keeps are let go
+ *       |  `------------------+
+ *   plan-collection <--more---+      packs, indexes and manifests that no point needs are named ...
+ *       |                     |
+ *   remove-versions ----------+      ... and deleted, by a function that cannot read
+ *       |
+ *   verify-points <--disks left--+
+ *       |  `---------------------+
+ *   upkeep-verdict ---any error, a disk passed over, or a finding---> Fail
  *       |
  *   upkeep-done
  */
 
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import { Choice, Condition, Fail, type IChainable, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
+import { Choice, Condition, Fail, type IChainable, Pass, Succeed } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
-import { field, jsonata, WHOLE_INPUT } from '#lib/workflow/contract.ts';
+import { CollectionStopped } from '#lib/collect/failures.ts';
+import { field, jsonata } from '#lib/workflow/contract.ts';
 import { VaultDamaged } from '#lib/workflow/failures.ts';
-import { sweepRuns } from '#lib/workflow/sweep-runs.ts';
+import { prunePoints } from '#lib/workflow/prune-points.ts';
+import { removeVersions } from '#lib/workflow/remove-versions.ts';
 import { verifyPoints } from '#lib/workflow/verify-points.ts';
-import { stepTask } from './step-task.ts';
+import { stepAgain } from './step-loop.ts';
+import { type UpkeepFunctions, upkeepTasks } from './upkeep-tasks.ts';
 import { CAUGHT, NO_ERROR } from './verdict.ts';
+
+/** Set before anything can fail: a variable without a value would itself be an error where it is read. */
+const NOTHING_WRONG = { first: NO_ERROR, stopped: 0, findings: 0 };
 
 const DAMAGED =
   'Objects of the vault are not as they were written; blockferry verify names them and the points that need them';
+const STOPPED = 'What the points of some disks need could not be read, so nothing of these disks was collected';
 
-export function upkeepWorkflow(scope: Construct, functions: { sweep: IFunction; verify: IFunction }): IChainable {
-  const sweep = stepTask(scope, {
-    contract: sweepRuns,
-    function: functions.sweep,
-    payload: WHOLE_INPUT,
-    assign: { first: NO_ERROR },
-  });
-  const verify = stepTask(scope, { contract: verifyPoints, function: functions.verify, payload: WHOLE_INPUT });
-  const failed = Fail.jsonata(scope, 'upkeep-failed', { error: '{% $first.error %}', cause: '{% $first.cause %}' });
-  const damaged = Fail.jsonata(scope, 'vault-damaged', { error: VaultDamaged.failureName, cause: DAMAGED });
-  const verdict = Choice.jsonata(scope, 'upkeep-verdict')
-    .when(Condition.jsonata("{% $first.error != '' %}"), failed)
-    .when(Condition.jsonata(jsonata(`${field(verifyPoints.output, 'findings')} > 0`)), damaged)
+export function upkeepWorkflow(scope: Construct, functions: UpkeepFunctions): IChainable {
+  const { sweep, prune, plan, remove, verify } = upkeepTasks(scope, functions);
+  const verdict = upkeepVerdict(scope);
+  const noted = { assign: { first: jsonata(`$first.error = '' ? ${CAUGHT} : $first`) } };
+  for (const [task, next] of [
+    [sweep, prune],
+    [prune, plan],
+    [plan, verify],
+    [remove, verify],
+    [verify, verdict],
+  ] as const) {
+    task.addCatch(next, noted);
+  }
+  const verified = stepAgain(scope, verify, { done: field(verifyPoints.output, 'done'), next: verdict });
+  const collected = Choice.jsonata(scope, 'anything-left')
+    .when(Condition.jsonata(jsonata(field(removeVersions.output, 'more'))), plan)
+    .otherwise(verified);
+  const collecting = plan.next(remove).next(collected);
+  const pruned = stepAgain(scope, prune, { done: field(prunePoints.output, 'done'), next: collecting });
+  return Pass.jsonata(scope, 'upkeep-begins', { assign: NOTHING_WRONG }).next(sweep).next(pruned);
+}
+
+function upkeepVerdict(scope: Construct): Choice {
+  const fail = (id: string, failure: { error: string; cause: string }) => Fail.jsonata(scope, id, failure);
+  return Choice.jsonata(scope, 'upkeep-verdict')
+    .when(
+      Condition.jsonata("{% $first.error != '' %}"),
+      fail('upkeep-failed', { error: '{% $first.error %}', cause: '{% $first.cause %}' }),
+    )
+    .when(
+      Condition.jsonata('{% $findings > 0 %}'),
+      fail('vault-damaged', { error: VaultDamaged.failureName, cause: DAMAGED }),
+    )
+    .when(
+      Condition.jsonata('{% $stopped > 0 %}'),
+      fail('collection-stopped', { error: CollectionStopped.failureName, cause: STOPPED }),
+    )
     .otherwise(Succeed.jsonata(scope, 'upkeep-done'));
-  sweep.addCatch(verify, { assign: { first: jsonata(CAUGHT) } });
-  verify.addCatch(verdict, { assign: { first: jsonata(`$first.error = '' ? ${CAUGHT} : $first`) } });
-  return sweep.next(verify).next(verdict);
 }

@@ -29,8 +29,8 @@ export interface VaultAccess {
  */
 export const vaultAccess = {
   'snapshot-disks': {
-    read: ['vault', 'leases', 'connections', 'runs', 'plans', 'ledger', 'manifests'],
-    write: ['vault', 'leases', 'connections', 'runs', 'plans', 'bitmaps'],
+    read: ['vault', 'leases', 'connections', 'runs', 'plans', 'vmMetadata', 'ledger', 'manifests'],
+    write: ['vault', 'leases', 'connections', 'runs', 'plans', 'vmMetadata', 'bitmaps'],
     list: ['ledger', 'damaged'],
     remove: ['leases'],
     upload: [],

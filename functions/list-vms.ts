@@ -1,4 +1,4 @@
-/** State list-vms: which VMs a policy selects, as the requests of one backup run each. */
+/** State list-vms: which VMs a policy selects, and what is asked of the backup run of each. */
 
 import { openHostSession } from '#lib/backup/host-access.ts';
 import { selectVms, vmsAtOnce } from '#lib/fleet/select-vms.ts';
@@ -17,7 +17,8 @@ export const handler = stepHandler(contract, (environment, { scrubber }) => {
     const vms = await readRealVms(session);
     const { selected, missing } = selectVms(vms, { policy, select, exclude }, MAX_FLEET_VMS);
     return {
-      requests: selected.map(({ uuid }) => ({ vm: uuid, readers, policy, ...each })),
+      vms: selected.map(({ uuid }) => uuid),
+      request: { readers, policy, ...each },
       vmsAtOnce: vmsAtOnce({ connections: HOST_CONNECTION_LIMIT, readers }),
       missing: [...missing],
     };

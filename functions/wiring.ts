@@ -15,9 +15,13 @@ export interface VaultEnvironment {
 }
 
 /** The vault of the environment, by keys that know nothing of its prefix. */
-export function vaultStore({ VAULT_BUCKET, VAULT_PREFIX, VAULT_OWNER }: VaultEnvironment): ObjectStore {
-  const owner = VAULT_OWNER === 'any' ? {} : { expectedBucketOwner: VAULT_OWNER };
-  return underPrefix(s3Store({ bucket: VAULT_BUCKET, ...owner }), VAULT_PREFIX);
+export function vaultStore(environment: VaultEnvironment): ObjectStore {
+  return underPrefix(s3Store(bucketOf(environment)), environment.VAULT_PREFIX);
+}
+
+/** S3 refuses every request if another account than the vault's owns the bucket. */
+export function bucketOf({ VAULT_BUCKET, VAULT_OWNER }: VaultEnvironment) {
+  return { bucket: VAULT_BUCKET, ...(VAULT_OWNER === 'any' ? {} : { expectedBucketOwner: VAULT_OWNER }) };
 }
 
 export const systemClock: Clock = {

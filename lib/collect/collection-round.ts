@@ -3,7 +3,7 @@
  * nothing, the remover deletes and can read no object at all, not even if it wanted to.
  *
  * ```
- *   planRound: ledger, expiries, manifest headers --> at most 250 versions
+ *   planRound: ledger, expiries, manifest headers --> names of versions
  *       ^                                                  |
  *       +------------- more left ------- removeVersions <--+
  * ```
@@ -19,10 +19,9 @@ import type { ObjectVersion, ObjectVersions } from '#lib/store/object-versions.t
 import type { Bytes, DiskId } from '#lib/units.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { isCollectible, isOldEnough } from './collectible.ts';
-import { CollectionStopped, type CollectorPorts, planCollection } from './collector.ts';
+import { type CollectorPorts, planCollection } from './collector.ts';
+import { CollectionStopped } from './failures.ts';
 
-/** A key and a version id are at most 160 bytes as JSON: 250 of them are 40 KB of the 64 that a state may hold. */
-export const MAX_ROUND_VERSIONS = 250;
 /** A disk takes seconds; two minutes cover one with thousands of points. */
 const CLOSING_TIME_MS = 120_000;
 /** Requests of the remover in flight; each takes a round trip, and S3 accepts thousands a second. */
@@ -37,6 +36,8 @@ export interface RoundPorts extends CollectorPorts {
   readonly clock: Clock;
   /** When the function will be killed. */
   readonly deadline: Date;
+  /** Of one round: their names travel in a state. */
+  readonly mostVersions: number;
 }
 
 export interface CollectionRound {
@@ -54,7 +55,7 @@ export interface CollectionRound {
  * come back in the next one. A disk that cannot be judged loses nothing and does not hold up the others.
  */
 export async function planRound(ports: RoundPorts, after: string): Promise<CollectionRound> {
-  const { clock, deadline } = ports;
+  const { clock, deadline, mostVersions } = ports;
   const pending = (await listDisks(ports.store)).filter((disk) => endOf(disk) > after);
   const remove: VersionName[] = [];
   const stopped: DiskId[] = [];
@@ -63,7 +64,7 @@ export async function planRound(ports: RoundPorts, after: string): Promise<Colle
     if (found === 'stopped') stopped.push(disk);
     else {
       const due = found.filter((version) => placeOf(version) > after);
-      const room = MAX_ROUND_VERSIONS - remove.length;
+      const room = mostVersions - remove.length;
       remove.push(...due.slice(0, room));
       const last = remove.at(-1);
       if (due.length > room) return { remove, more: true, after: last ? placeOf(last) : after, stopped };

@@ -10,7 +10,6 @@
  * let go, and packs that it wrote itself, which are younger than its limit.
  */
 
-import { Failure } from '#lib/failure.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { VaultAccessDenied } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
@@ -18,11 +17,7 @@ import type { ObjectVersion, ObjectVersions } from '#lib/store/object-versions.t
 import type { Bytes, DiskId } from '#lib/units.ts';
 import { liveKeys, readHistory } from '#lib/vault/live-objects.ts';
 import { isCollectible, isOldEnough } from './collectible.ts';
-
-/** Something could not be read or understood; nothing was deleted. */
-export class CollectionStopped extends Failure {
-  static override readonly failureName = 'CollectionStopped';
-}
+import { CollectionStopped } from './failures.ts';
 
 export interface CollectorPorts {
   readonly store: ObjectStore;

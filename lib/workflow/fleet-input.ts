@@ -6,7 +6,7 @@ import { budget, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from './backup-input.t
 import { uuid } from './contract.ts';
 
 /**
- * VMs of one fleet run. Their requests and their ends travel in the state: 250 of each, at most 260 bytes long, stay
+ * VMs of one fleet run. Their ids and their ends travel in the state: 250 of each, an end at most 250 bytes long, stay
  * below the 64 KiB that a run allows itself of Step Functions' 256 KiB. A larger pool gets several policies.
  */
 export const MAX_FLEET_VMS = 250;

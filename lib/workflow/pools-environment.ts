@@ -1,6 +1,7 @@
 /** How the host's steps are told of the pools: one environment variable that holds JSON, without any secret in it. */
 
 import * as z from 'zod/mini';
+import { jsonText } from './json-text.ts';
 
 /** Where a host is and which certificate it has to show. */
 const hostEntry = z.strictObject({
@@ -29,21 +30,4 @@ export type PoolEntry = z.infer<typeof poolEntry>;
 /** By the pool's name. */
 export type PoolEntries = Readonly<Record<string, PoolEntry>>;
 
-export const poolsEnvironment = {
-  POOLS: z.pipe(
-    z.pipe(
-      z.string(),
-      z.transform((text) => parsedOrUndefined(text)),
-    ),
-    z.record(z.string(), poolEntry),
-  ),
-};
-
-/** Undefined never matches the schema that follows, so that broken JSON is reported like any other wrong value. */
-function parsedOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+export const poolsEnvironment = { POOLS: jsonText(z.record(z.string(), poolEntry)) };

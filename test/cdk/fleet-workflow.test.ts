@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { backupInput } from '#lib/workflow/backup-input.ts';
 import { MAX_FLEET_VMS } from '#lib/workflow/fleet-input.ts';
 import { listVms } from '#lib/workflow/list-vms.ts';
 import { validateDefinition } from '#local/states/validation.ts';
@@ -14,7 +15,8 @@ const backup = startAt('back-up', { 'back-up': invoke('back-up') });
 
 const vmNo = (no: number) => `00000000-0000-4000-8000-${String(no).padStart(12, '0')}`;
 const listed = (vms: number, more: object = {}) => ({
-  requests: Array.from({ length: vms }, (_, no) => ({ vm: vmNo(no), readers: 4 })),
+  vms: Array.from({ length: vms }, (_, no) => vmNo(no)),
+  request: { readers: 4, policy: 'nightly' },
   vmsAtOnce: 4,
   missing: [],
   ...more,
@@ -88,7 +90,12 @@ test('whatever list-vms answers within its contract, every VM gets exactly its o
     fc.asyncProperty(arbitraryOf(listVms.output), async (answer) => {
       const asked: unknown[] = [];
       await runFleet(answer, (payload) => asked.push(payload));
-      assert.deepEqual(asked, (answer as { requests: unknown[] }).requests);
+      const { vms, request } = answer as { vms: string[]; request: object };
+      assert.deepEqual(
+        asked,
+        vms.map((vm) => ({ ...request, vm })),
+      );
+      for (const each of asked) assert.deepEqual(backupInput.parse(each), each);
     }),
     { numRuns: 10 },
   );

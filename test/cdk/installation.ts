@@ -21,7 +21,16 @@ export const STEPS = [
   'release-host',
 ] as const;
 /** Every function of the installation, by the name of its step. */
-export const FUNCTIONS = [...STEPS, 'list-vms', 'watch-points', 'sweep-runs', 'verify-points'] as const;
+export const FUNCTIONS = [
+  ...STEPS,
+  'list-vms',
+  'watch-points',
+  'sweep-runs',
+  'prune-points',
+  'plan-collection',
+  'remove-versions',
+  'verify-points',
+] as const;
 
 const projectFile = (path: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));

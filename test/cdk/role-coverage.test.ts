@@ -6,16 +6,22 @@ import { type VaultAccess, vaultAccess } from '#cdk/vault-access.ts';
 import { commitPoint } from '#lib/backup/commit-point.ts';
 import { readShard } from '#lib/backup/read-shard.ts';
 import { splitExtents } from '#lib/backup/split-extents.ts';
+import { planRound } from '#lib/collect/collection-round.ts';
 import { vaultPatterns } from '#lib/format/keys.ts';
 import { keepFirstFailure } from '#lib/observe/first-failure.ts';
+import { retentionPolicy } from '#lib/retention/policy.ts';
+import { pruneVms } from '#lib/retention/prune-vms.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { verifyDisk } from '#lib/verify/verify-disk.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
+import { memoryVersions } from '../fakes/memory-versions.ts';
 import { crashAt, type StoreCall } from '../fakes/store-faults.ts';
 import { runUntilDeath, sweepSite } from '../host/dying-site.ts';
 
 /** A budget that no run passes: judging it takes the points of the VM. */
 const GENEROUS = { perMonth: 1_000_000, onExceed: 'stop' } as const;
+
+const DAY_MS = 86_400_000;
 
 type Step = keyof typeof vaultAccess;
 type Allowance = Exclude<keyof VaultAccess, 'folders'>;
@@ -57,6 +63,7 @@ const ONLY_AT_TIMES = [
   'read-shard read disks/*/packs/*',
   'sweep-runs abort disks/*/packs/*',
   // Points that were let go, and damage that was found.
+  'prune-points remove vms/*/metadata/*',
   'verify-points read disks/*/expired/*',
   'verify-points read disks/*/damaged/*',
   'verify-points write disks/*/damaged/*',
@@ -100,10 +107,23 @@ before(async () => {
     await runUntilDeath(site, { vm: uuid }, crashAt(call, 'after'));
     await noting('sweep-runs', () => sweepSite(site));
   }
+  await keepUp();
 });
 after(() => site[Symbol.asyncDispose]());
 
-test('every request of a full and of an incremental run, of verification and of a sweep, is one that its role allows', () => {
+/** What the daily upkeep does once the first point has become too old for its rules. */
+async function keepUp(): Promise<void> {
+  const later = { now: () => new Date(Date.now() + 60 * DAY_MS), sleep: () => Promise.resolve() };
+  const ports = { store: site.store, clock: later, deadline: new Date(8e15) };
+  const rules = retentionPolicy.parse({ keepWithinDays: 1 });
+  const { letGo } = await noting('prune-points', () => pruneVms(ports, () => rules, ''));
+  assert.ok(letGo > 0);
+  const versions = memoryVersions(site.bucket);
+  const { stopped } = await noting('plan-collection', () => planRound({ ...ports, versions, mostVersions: 9 }, ''));
+  assert.deepEqual(stopped, []);
+}
+
+test('every request of a full and of an incremental run, and of the upkeep, is one that its role allows', () => {
   const refused = [...requests].flatMap(([step, calls]) =>
     calls.flatMap(({ operation, key }) =>
       allowanceOf[operation]

@@ -149,14 +149,50 @@ test('no allowance is a wildcard, but for actions that know no narrower resource
   }
 });
 
-test('nobody may delete a pack, a manifest or a ledger entry, or touch retention', () => {
-  const deletions = statements(pipeline).filter(({ Action }) => /s3:Delete/.test(JSON.stringify(Action)));
-  const targets = deletions.flatMap(({ Resource }) => [Resource].flat().map(resolved));
-  for (const target of targets) assert.match(target, /(lease\.json|connections\/\*)$/);
-  assert.doesNotMatch(
-    JSON.stringify(statements(pipeline)),
-    /Retention|LegalHold|Lifecycle|PutBucket|DeleteObjectVersion/,
+/** Statements of the role of one function. */
+function roleOf(step: string, template = pipeline): Statement[] {
+  const found = Object.entries(template.findResources('AWS::IAM::Policy')).filter(([id]) =>
+    id.startsWith(`${step.replaceAll('-', '')}Role`),
   );
+  assert.equal(found.length, 1, step);
+  return found.flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement);
+}
+const actionsOf = (role: readonly Statement[]) => role.flatMap(({ Action }) => [Action].flat());
+const targetsOf = (action: string, role = statements(pipeline)) =>
+  role
+    .filter(({ Action }) => [Action].flat().includes(action))
+    .flatMap(({ Resource }) => [Resource].flat().map(resolved));
+
+test('what functions delete by name are leases, connections, and points that were let go', () => {
+  const targets = targetsOf('s3:DeleteObject');
+  for (const target of targets) assert.match(target, /(lease\.json|connections\/\*|points\/\*|metadata\/\*)$/);
+  assert.deepEqual(
+    targetsOf('s3:DeleteObject', roleOf('prune-points')).map((target) => target.replace(/.*backups\//, '')),
+    ['vms/*/metadata/*', 'vms/*/points/*'],
+  );
+});
+
+test('one function destroys versions, of packs, indexes and manifests, and it can read, write and decrypt nothing', () => {
+  const destroying = Object.entries(pipeline.findResources('AWS::IAM::Policy'))
+    .filter(([, policy]) => JSON.stringify(policy).includes('s3:DeleteObjectVersion'))
+    .map(([id]) => id.replace(/Role.*/, ''));
+  assert.deepEqual(destroying, ['removeversions']);
+  const role = roleOf('remove-versions');
+  assert.deepEqual(actionsOf(role).sort(), [
+    'logs:CreateLogStream',
+    'logs:PutLogEvents',
+    's3:DeleteObjectVersion',
+    's3:ListBucketVersions',
+  ]);
+  assert.deepEqual(
+    targetsOf('s3:DeleteObjectVersion', role).map((target) => target.replace(/.*backups\//, '')),
+    ['disks/*/indexes/*', 'disks/*/manifests/*', 'disks/*/packs/*'],
+  );
+});
+
+test('who judges what may go can delete nothing, and no role changes retention, lifecycle or the bucket', () => {
+  assert.doesNotMatch(JSON.stringify(actionsOf(roleOf('plan-collection'))), /Delete|Put(?!LogEvents)/);
+  assert.doesNotMatch(JSON.stringify(statements(pipeline)), /Retention|LegalHold|Lifecycle|PutBucket/);
 });
 
 test("only the steps that log in may read a pool's credential", () => {
@@ -168,8 +204,9 @@ test("only the steps that log in may read a pool's credential", () => {
 
 test('the key serves only S3, and only for this bucket', () => {
   const uses = statements(pipeline).filter(({ Action }) => JSON.stringify(Action).includes('kms:'));
-  // All functions but list-vms and watch-points, and the state machine that reads its items and writes its results.
-  assert.equal(uses.length, FUNCTIONS.length - 2 + 1);
+  // All functions but list-vms, watch-points and remove-versions, and the state machine that reads its items and writes
+  // its results.
+  assert.equal(uses.length, FUNCTIONS.length - 3 + 1);
   for (const { Condition } of uses) {
     assert.ok(Condition?.['StringEquals']?.['kms:ViaService'] !== undefined);
     assert.ok(Condition?.['StringLike']?.['kms:EncryptionContext:aws:s3:arn'] !== undefined);

@@ -1,25 +1,46 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import type { StepContract } from '#lib/workflow/contract.ts';
+import { MAX_COLLECTION_ROUNDS, MAX_ROUND_VERSIONS, planCollection } from '#lib/workflow/plan-collection.ts';
+import { prunePoints } from '#lib/workflow/prune-points.ts';
+import { removeVersions } from '#lib/workflow/remove-versions.ts';
+import { sweepRuns } from '#lib/workflow/sweep-runs.ts';
+import { verifyPoints } from '#lib/workflow/verify-points.ts';
 import { validateDefinition } from '#local/states/validation.ts';
 import { Bench, fails } from '../local/states/bench.ts';
+import { arbitraryOf } from '../workflow/arbitrary.ts';
 import { synthesize } from './installation.ts';
 
 const { upkeep } = synthesize();
+const STEPS = ['sweep-runs', 'prune-points', 'plan-collection', 'remove-versions', 'verify-points'] as const;
+type Step = (typeof STEPS)[number];
+type Answer = (payload: Readonly<Record<string, unknown>>, call: number) => unknown;
 
-async function runUpkeep(sweep: () => unknown, verify: () => unknown) {
+const totals = { afterVersion: '', rounds: 1, removed: 0, held: 0, stopped: 0 };
+const WELL: Record<Step, Answer> = {
+  'sweep-runs': () => ({ removed: 0, left: 0 }),
+  'prune-points': () => ({ done: true, afterVm: '', letGo: 2 }),
+  'plan-collection': () => ({ ...totals, remove: [], more: false }),
+  'remove-versions': () => ({ ...totals, more: false }),
+  'verify-points': () => ({ done: true, afterDisk: '', disks: 2, findings: 0 }),
+};
+
+async function runUpkeep(answers: Partial<Record<Step, Answer>> = {}) {
   const bench = new Bench();
-  const calls: string[] = [];
-  const noting = (name: string, answer: () => unknown) => () => {
-    calls.push(name);
-    return answer();
-  };
-  bench.functions.set('sweep-runs', noting('sweep-runs', sweep));
-  bench.functions.set('verify-points', noting('verify-points', verify));
-  const { status, error, cause } = await bench.run(upkeep);
-  return { status, error, cause, calls };
+  const calls: Step[] = [];
+  const payloads: Readonly<Record<string, unknown>>[] = [];
+  for (const step of STEPS) {
+    bench.functions.set(step, (payload) => {
+      calls.push(step);
+      payloads.push(payload);
+      return (answers[step] ?? WELL[step])(payload, calls.filter((each) => each === step).length);
+    });
+  }
+  const { status, error, cause, history } = await bench.run(upkeep);
+  return { status, error, cause, calls, payloads, history };
 }
-const swept = () => ({ removed: 0, left: 0 });
-const verified = () => ({ disks: 2, findings: 0 });
+
 const failing = (name: string) => () => {
   throw fails(name, `${name} happened`);
 };
@@ -28,24 +49,108 @@ test('both public validators accept the definition', async () => {
   await validateDefinition(upkeep);
 });
 
-test('the vault is swept and verified', async () => {
-  const { status, calls } = await runUpkeep(swept, verified);
-  assert.deepEqual([status, calls], ['SUCCEEDED', ['sweep-runs', 'verify-points']]);
+test('the pools are swept, points are let go, what nobody needs is collected, the rest is verified', async () => {
+  const { status, calls } = await runUpkeep();
+  assert.deepEqual([status, calls], ['SUCCEEDED', [...STEPS]]);
 });
 
-test('a sweep that fails keeps nobody from verifying, and is still the end of the run', async () => {
-  const { status, error, cause, calls } = await runUpkeep(failing('RoleInsufficient'), verified);
-  assert.deepEqual([status, error, cause], ['FAILED', 'RoleInsufficient', 'RoleInsufficient happened']);
-  assert.equal(calls.at(-1), 'verify-points');
+for (const step of STEPS) {
+  test(`a failure of ${step} keeps nobody from verifying, and is still the end of the upkeep`, async () => {
+    const { status, error, cause, calls } = await runUpkeep({ [step]: failing('VaultAccessDenied') });
+    assert.deepEqual([status, error, cause], ['FAILED', 'VaultAccessDenied', 'VaultAccessDenied happened']);
+    assert.equal(calls.at(-1), 'verify-points');
+    assert.deepEqual(
+      STEPS.filter((each) => !calls.includes(each)),
+      step === 'plan-collection' ? ['remove-versions'] : [],
+    );
+  });
+}
+
+test('when several fail, the upkeep ends with the first failure', async () => {
+  const { error } = await runUpkeep({
+    'prune-points': failing('DamagedObject'),
+    'verify-points': failing('VaultAccessDenied'),
+  });
+  assert.equal(error, 'DamagedObject');
 });
 
-test('when both fail, the run ends with the first failure', async () => {
-  const { error } = await runUpkeep(failing('RoleInsufficient'), failing('DamagedObject'));
-  assert.equal(error, 'RoleInsufficient');
+test('findings are not a success, and neither is a disk that the collector passed over', async () => {
+  const found = { 'verify-points': () => ({ done: true, afterDisk: '', disks: 2, findings: 1 }) };
+  assert.equal((await runUpkeep(found)).error, 'VaultDamaged');
+  const stopped = { 'remove-versions': () => ({ ...totals, stopped: 1, more: false }) };
+  assert.equal((await runUpkeep(stopped)).error, 'CollectionStopped');
 });
 
-test('findings are not a success', async () => {
-  const { status, error } = await runUpkeep(swept, () => ({ disks: 2, findings: 1 }));
-  assert.deepEqual([status, error], ['FAILED', 'VaultDamaged']);
-  assert.equal((await runUpkeep(swept, failing('DamagedObject'))).error, 'DamagedObject');
+test('prune and verify are called again with their own answer until nothing is left', async () => {
+  const { status, calls, payloads } = await runUpkeep({
+    'prune-points': (_, call) => ({ done: call === 3, afterVm: `vm-${call}`, letGo: call }),
+    'verify-points': (_, call) => ({ done: call === 2, afterDisk: `disk-${call}`, disks: call, findings: 0 }),
+  });
+  assert.equal(status, 'SUCCEEDED');
+  const given = (step: Step) => payloads.filter((_, at) => calls[at] === step);
+  assert.deepEqual(
+    given('prune-points').map(({ afterVm }) => afterVm),
+    [undefined, 'vm-1', 'vm-2'],
+  );
+  assert.deepEqual(
+    given('verify-points').map(({ afterDisk }) => afterDisk),
+    [undefined, 'disk-1'],
+  );
+});
+
+test('what is removed is what was planned immediately before', async () => {
+  const remove = [{ key: 'disks/a', versionId: 'v1' }];
+  const { calls, payloads } = await runUpkeep({
+    'plan-collection': (_, call) => ({ ...totals, rounds: call, remove, more: call < 2 }),
+    'remove-versions': ({ remove: _, ...rest }) => rest,
+  });
+  const removals = payloads.filter((_, at) => calls[at] === 'remove-versions');
+  assert.deepEqual(
+    removals.map(({ rounds, remove: named }) => ({ rounds, named })),
+    [
+      { rounds: 1, named: remove },
+      { rounds: 2, named: remove },
+    ],
+  );
+});
+
+test('the longest collection stays below 64 KiB in a state and 5,000 events', async () => {
+  const key = `disks/${'d'.repeat(36)}/manifests/0000000000-${'r'.repeat(16)}.bfm`.padEnd(110, 'k');
+  const remove = Array.from({ length: MAX_ROUND_VERSIONS }, () => ({ key, versionId: 'v'.repeat(32) }));
+  const { status, history } = await runUpkeep({
+    'plan-collection': ({ rounds = 0 }) => ({
+      ...totals,
+      afterVersion: key,
+      rounds: Number(rounds) + 1,
+      remove,
+      more: Number(rounds) + 1 < MAX_COLLECTION_ROUNDS,
+    }),
+    'remove-versions': ({ remove: _, ...rest }) => rest,
+  });
+  assert.equal(status, 'SUCCEEDED');
+  assert.ok(history.length < 5_000, `${history.length} events`);
+  for (const event of history) assert.ok(Buffer.byteLength(JSON.stringify(event)) < 65_536, event.type);
+});
+
+test('whatever a step answers within its contract, or fails with, the next step accepts', async () => {
+  const contracts: readonly StepContract[] = [sweepRuns, prunePoints, planCollection, removeVersions, verifyPoints];
+  const answers = fc.tuple(...contracts.map(({ output }) => fc.infiniteStream(arbitraryOf(output))));
+  const failures = fc.infiniteStream(fc.integer({ min: 0, max: 9 }).map((draw) => draw === 0));
+  await fc.assert(
+    fc.asyncProperty(answers, failures, async (streams, draws) => {
+      const refused: string[] = [];
+      const scripted = contracts.map(({ name, input }, index): [string, Answer] => [
+        name,
+        (payload) => {
+          if (!input.safeParse(payload).success) refused.push(`${name} ${JSON.stringify(payload)}`);
+          if (draws.next().value) throw fails('VaultAccessDenied');
+          return streams[index]?.next().value;
+        },
+      ]);
+      const { status, error } = await runUpkeep(Object.fromEntries(scripted));
+      assert.deepEqual(refused, []);
+      assert.ok(status === 'SUCCEEDED' || !/^States\./.test(error ?? 'States.'), `${status} ${error}`);
+    }),
+    { numRuns: 25 },
+  );
 });

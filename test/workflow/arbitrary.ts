@@ -22,7 +22,10 @@ interface Check {
   readonly pattern?: RegExp;
   readonly minimum?: number;
   readonly value?: number;
+  readonly inclusive?: boolean;
 }
+
+const least = ({ value = 0, inclusive = true }: Partial<Check> = {}) => (inclusive ? value : value + 1);
 
 export function arbitraryOf(schema: z.ZodMiniType): fc.Arbitrary<unknown> {
   const definition = schema._zod.def as Definition;
@@ -35,7 +38,7 @@ export function arbitraryOf(schema: z.ZodMiniType): fc.Arbitrary<unknown> {
     }
     case 'number':
       return fc.integer({
-        min: found('greater_than')?.value ?? 0,
+        min: least(found('greater_than')),
         max: found('less_than')?.value ?? Number.MAX_SAFE_INTEGER,
       });
     case 'boolean':
@@ -47,6 +50,7 @@ export function arbitraryOf(schema: z.ZodMiniType): fc.Arbitrary<unknown> {
     case 'array':
       return fc.array(arbitraryOf(definition.element ?? assert.fail()), { maxLength: 4 });
     case 'optional':
+    case 'default':
       return arbitraryOf(definition.innerType ?? assert.fail());
     case 'union':
       return fc.oneof(...(definition.options ?? []).map(arbitraryOf));

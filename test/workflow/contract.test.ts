@@ -9,8 +9,11 @@ import { commitPoint } from '#lib/workflow/commit-point.ts';
 import { field, jsonata, type PayloadOf, type TransientFailureClass } from '#lib/workflow/contract.ts';
 import { keepFailure } from '#lib/workflow/keep-failure.ts';
 import { listVms } from '#lib/workflow/list-vms.ts';
+import { planCollection } from '#lib/workflow/plan-collection.ts';
+import { prunePoints } from '#lib/workflow/prune-points.ts';
 import { readShard } from '#lib/workflow/read-shard.ts';
 import { releaseHost } from '#lib/workflow/release-host.ts';
+import { removeVersions } from '#lib/workflow/remove-versions.ts';
 import { snapshotDisks } from '#lib/workflow/snapshot-disks.ts';
 import { splitExtents } from '#lib/workflow/split-extents.ts';
 import { sweepRuns } from '#lib/workflow/sweep-runs.ts';
@@ -27,6 +30,9 @@ const contracts = [
   listVms,
   watchPoints,
   sweepRuns,
+  prunePoints,
+  planCollection,
+  removeVersions,
   verifyPoints,
 ];
 
