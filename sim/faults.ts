@@ -1,5 +1,7 @@
 /** What can be made to go wrong, switched while the simulator runs. Every switch is off in the beginning. */
 
+import type { NbdCertificateState } from './certificates.ts';
+
 export interface CallFault {
   /** Without the Async. prefix. */
   readonly method: string;
@@ -52,8 +54,8 @@ export interface Faults {
   nbdBadByte: number | undefined;
   /** The first bit of this byte of the disk is sent flipped. */
   nbdFlippedByte: number | undefined;
-  /** The NBD server presents an older certificate than get_nbd_info returns. */
-  nbdOldCertificate: boolean;
+  /** Which certificate the NBD server presents. */
+  nbdCertificate: NbdCertificateState;
   /** A disconnected export keeps its dom0 VBD and its slot until the switch is off. */
   nbdNeverUnplugs: boolean;
   /** A bitmap that comes back with a wrong length. */
@@ -93,7 +95,7 @@ export function noFaults(): Faults {
     nbdStallAfterBytes: undefined,
     nbdBadByte: undefined,
     nbdFlippedByte: undefined,
-    nbdOldCertificate: false,
+    nbdCertificate: 'current',
     nbdNeverUnplugs: false,
     truncatedBitmap: false,
     wrappedVoidResults: false,

@@ -12,7 +12,7 @@ import { DiskStore } from '#sim/disks/disk-layers.ts';
 import { NbdServer } from '#sim/nbd/nbd-server.ts';
 import { resourceHandlers } from '#sim/transfer/resources.ts';
 import { XapiServer } from '#sim/wire/xapi-server.ts';
-import { HOST_CURVE, hostCertificate } from './certificates.ts';
+import { HOST_CURVE, HostCertificates } from './certificates.ts';
 import { Counters } from './counters.ts';
 import { type Faults, noFaults } from './faults.ts';
 import { DEFAULT_SRS, hostName, type NetworkOptions, type SrOptions, setUpPool } from './pool-setup.ts';
@@ -92,11 +92,7 @@ async function makeWorld(options: SimulatorOptions, { folder, addresses, credent
     stopping: new AbortController(),
     nbdConnectionLimit: options.nbdConnectionLimit ?? NBD_CONNECTION_LIMIT,
     endpoints: { apiPort: 0, nbdPort: 0 },
-    certificates: {
-      current: await hostCertificate(hostName(0), addresses),
-      // Made when it is first asked for, because a key takes time that few tests need to spend.
-      older: () => hostCertificate(hostName(0), addresses, 1),
-    },
+    certificates: await HostCertificates.make(hostName(0), addresses),
     ecdhCurve: options.ecdhCurve ?? HOST_CURVE,
   };
 }

@@ -5,7 +5,7 @@ import type { Database, Ref } from '#sim/database/database.ts';
 import type { CbtLogs } from '#sim/disks/cbt.ts';
 import type { DiskImage, DiskStore } from '#sim/disks/disk-layers.ts';
 import { NULL_REF } from '#sim/wire/values.ts';
-import type { Certificate } from './certificates.ts';
+import type { HostCertificates } from './certificates.ts';
 import type { Counters } from './counters.ts';
 import type { Faults } from './faults.ts';
 import type { Timings } from './timings.ts';
@@ -32,7 +32,7 @@ export interface World {
   readonly nbdConnectionLimit: number;
   /** Set once the servers listen. */
   endpoints: { readonly apiPort: number; readonly nbdPort: number };
-  readonly certificates: { readonly current: Certificate; readonly older: () => Promise<Certificate> };
+  readonly certificates: HostCertificates;
   readonly ecdhCurve: string;
 }
 

@@ -8,7 +8,7 @@ import type { Call } from './method.ts';
 import { incompatibleType } from './vdi-rules.ts';
 
 /** One record per host that reaches the disk, per interface on an NBD network, per address; none is no error. */
-export function nbdInfo({ world, args, session }: Call): Value {
+export async function nbdInfo({ world, args, session }: Call): Promise<Value> {
   const { VDI, PBD } = world.db;
   const vdi = args.ref(0, VDI);
   const { type, uuid, SR } = VDI.get(vdi);
@@ -18,11 +18,11 @@ export function nbdInfo({ world, args, session }: Call): Value {
   const [first] = hosts;
   // The certificate of every host is fetched without a guard, so one dead host fails the whole call.
   if (world.faults.hostOffline && first !== undefined) throw new ApiError('HOST_OFFLINE', [first]);
-  const { certificatePem, subject } = world.certificates.current;
+  const { shown, namedPem } = await world.certificates.nbd(world.faults.nbdCertificate);
   const exportname = `/${uuid}?session_id=${session}`;
   return hosts
     .flatMap((host) => nbdAddresses(world, host))
-    .map((address) => ({ exportname, address, port: world.endpoints.nbdPort, cert: certificatePem, subject }));
+    .map((address) => ({ exportname, address, port: world.endpoints.nbdPort, cert: namedPem, subject: shown.subject }));
 }
 
 function nbdAddresses(world: World, host: Ref): string[] {

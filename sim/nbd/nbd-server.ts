@@ -82,8 +82,8 @@ export class NbdServer {
     const purposes = new Set(db.network.refs().flatMap((ref) => db.network.get(ref).purpose));
     const secure = purposes.has('nbd');
     if (secure === purposes.has('insecure_nbd')) return;
-    const certificate = faults.nbdOldCertificate ? await certificates.older() : certificates.current;
-    const upgrade = () => acceptTls(socket, tlsPolicy(certificate, ecdhCurve));
+    const { shown } = await certificates.nbd(faults.nbdCertificate);
+    const upgrade = () => acceptTls(socket, tlsPolicy(shown, ecdhCurve));
     const agreed = await negotiate(socket, secure ? { mode: 'FORCEDTLS', upgrade } : { mode: 'NOTLS' });
     if (!agreed) return;
     const attached = await attachExport(this.#world, this.#host, agreed.exportName);

@@ -102,7 +102,7 @@ const BROKEN: readonly (readonly [what: string, setting: Setting, complaint: Reg
   ],
   [
     'whose NBD server still has the certificate before the last',
-    { options: { faults: { nbdOldCertificate: true } } },
+    { options: { faults: { nbdCertificate: 'replaced' } } },
     /^failed nbd-server: 127\.0\.0\.1:\d+: .*certificate/,
     /systemctl restart xapi-nbd/,
   ],

@@ -169,6 +169,6 @@ test('the 17th connection ends before the greeting, and a slot is free only afte
 });
 
 test('the NBD server may present an older certificate than get_nbd_info returns', async () => {
-  await using stale = await startSimulator({ timings: FAST_TIMINGS, faults: { nbdOldCertificate: true } });
+  await using stale = await startSimulator({ timings: FAST_TIMINGS, faults: { nbdCertificate: 'replaced' } });
   await assert.rejects(NbdBytes.secured(stale), /self-signed|certificate|signature/i);
 });
