@@ -17,6 +17,7 @@ import { HEAD } from '#lib/format/document.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { encodeManifest, manifestHeaderEnd, sha256Of } from '#lib/format/manifest.ts';
 import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
+import { PlannedGrains } from '#lib/format/planned-grains.ts';
 import { OUTCOME_DATA, Outcomes, type Receipt } from '#lib/format/receipt.ts';
 import type { ByteRange, ObjectStore } from '#lib/store/object-store.ts';
 import {
@@ -192,7 +193,7 @@ async function buildPoint(point: number): Promise<void> {
   } as DiskPlan;
   const base = address === undefined ? undefined : await ManifestReader.open(stored.store, address.manifest);
   const started = process.hrtime.bigint();
-  const built = await buildManifest({ plan, disk: diskPlan, planned, receipts, base });
+  const built = await buildManifest({ plan, disk: diskPlan, planned: new PlannedGrains(planned), receipts, base });
   stored.bytes = Buffer.concat(encodeManifest(built.header, built.sections));
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   await writeFile(path, stored.bytes);

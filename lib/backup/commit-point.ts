@@ -3,7 +3,6 @@
 import type { Clock } from '#lib/clock.ts';
 import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
-import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { LedgerEntry, ManifestAddress } from '#lib/format/ledger.ts';
 import { encodeManifest, sha256Of } from '#lib/format/manifest.ts';
@@ -13,10 +12,10 @@ import type { Receipt } from '#lib/format/receipt.ts';
 import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { addCounts } from '#lib/store/request-tally.ts';
-import { type Bytes, GRAIN_BYTES, grainsCovering, type RunId } from '#lib/units.ts';
+import { type Bytes, GRAIN_BYTES, type RunId } from '#lib/units.ts';
 import { appendEntry } from '#lib/vault/ledger.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
-import { readPlan, readReceipts } from '#lib/vault/run-documents.ts';
+import { readPlan, readPlannedGrains, readReceipts } from '#lib/vault/run-documents.ts';
 import { RUN_LIMIT_MS } from '#lib/vault/time-limits.ts';
 import { checkBasePacks, checkCoverage, checkPacks } from './coverage.ts';
 import { RunExpired } from './failures.ts';
@@ -86,8 +85,7 @@ async function writeManifest(
   plan: RunPlan,
   { disk, receipts }: { disk: DiskPlan; receipts: readonly Receipt[] },
 ): Promise<LedgerEntry> {
-  const bits = await store.get(vaultKeys.bitmap(plan.run, disk.disk));
-  const planned = new GrainBitmap(grainsCovering(disk.diskBytes), bits);
+  const planned = await readPlannedGrains(store, plan.run, disk);
   checkCoverage(disk, planned, receipts);
   await checkPacks(store, planned, receipts);
   const base = disk.base === undefined ? undefined : await ManifestReader.open(store, disk.base.manifest);

@@ -2,6 +2,8 @@
 
 import { GrainBitmap, type GrainRun } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
+import { sha256Of } from '#lib/format/manifest.ts';
+import { PlannedGrains } from '#lib/format/planned-grains.ts';
 import { type Bytes, GRAIN_BYTES, grainsCovering, indexAfter } from '#lib/units.ts';
 import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { readAllocatedArea } from '#lib/xapi/allocated-area.ts';
@@ -137,9 +139,11 @@ async function plan(
   { store, run, base, storageClass }: DiskContext,
   job: Comparison & { readonly planned: GrainBitmap; readonly full?: Because; readonly readsAllBecause?: string },
 ): Promise<DiskProgress> {
-  const { progress, planned, full, readsAllBecause } = job;
-  const rewrites = base === undefined ? [] : await planRewrites(store, base, { planned, storageClass });
-  await store.put(vaultKeys.bitmap(run, job.disk.disk), planned.toBytes());
+  const { progress, planned: changed, full, readsAllBecause } = job;
+  const rewrites = base && (await planRewrites(store, base, { changed, storageClass }));
+  const planned = new PlannedGrains(changed, rewrites?.grains);
+  const bits = planned.toBytes();
+  await store.put(vaultKeys.bitmap(run, job.disk.disk), bits);
   const { snapshot, snapshotTime, diskBytes, strays } = progress;
   return {
     step: 'compared',
@@ -149,7 +153,8 @@ async function plan(
     changedBlocks: progress.changedBlocks,
     ...(strays === undefined ? {} : { strays }),
     plannedGrains: planned.count(),
-    ...(rewrites.length === 0 ? {} : { rewrites }),
+    bitmapSha256: sha256Of(bits),
+    ...(rewrites === undefined ? {} : { rewrites: rewrites.packs }),
     ...(full === undefined ? {} : { full }),
     ...(readsAllBecause === undefined ? {} : { readsAllBecause }),
   };

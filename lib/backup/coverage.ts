@@ -3,11 +3,11 @@
  * exactly the grains that the receipts say, each old one that is still needed there with its size.
  */
 
-import type { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { type ManifestHeader, sha256Of } from '#lib/format/manifest.ts';
 import { grainsInMask, PackIndex } from '#lib/format/pack-index.ts';
 import type { DiskPlan } from '#lib/format/plan.ts';
+import { PASSES, type Pass, type PlannedGrains } from '#lib/format/planned-grains.ts';
 import { OUTCOME_DATA, Outcomes, type Receipt } from '#lib/format/receipt.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type GrainIndex, WINDOW_GRAINS } from '#lib/units.ts';
@@ -16,36 +16,49 @@ import { IncompleteRun } from './failures.ts';
 /** Packs checked at a time: each takes two round trips and its index, 1.2 MiB for 4 GiB. */
 const PACKS_AT_ONCE = 8;
 
-/**
- * Throws IncompleteRun unless the receipts of the disk, in order, tile the planned grains. Between parts there may be
- * gaps of the disk, but no planned grain may lie in them.
- */
-export function checkCoverage(disk: DiskPlan, planned: GrainBitmap, receipts: readonly Receipt[]): void {
-  const incomplete = (what: string) => new IncompleteRun(`disk ${disk.disk}: ${what}; the point is not committed`);
+/** Throws IncompleteRun unless the receipts of the disk, in order, tile what each pass plans. */
+export function checkCoverage(disk: DiskPlan, planned: PlannedGrains, receipts: readonly Receipt[]): void {
+  const covered = PASSES.map((pass) => coveredIn(pass, { disk, planned, receipts })).reduce((sum, more) => sum + more);
+  if (covered !== disk.plannedGrains || planned.count() !== disk.plannedGrains) {
+    throw incomplete(disk, `receipts account for ${covered} of ${disk.plannedGrains} planned grains`);
+  }
+}
+
+/** The receipts of one pass, in disk order. */
+export function receiptsOf(pass: Pass, receipts: readonly Receipt[]): Receipt[] {
+  return receipts.filter((receipt) => (receipt.pass ?? 'changed') === pass);
+}
+
+const incomplete = ({ disk }: DiskPlan, what: string) =>
+  new IncompleteRun(`disk ${disk}: ${what}; the point is not committed`);
+
+/** Between parts there may be gaps of the disk: whether a planned grain lies in them the sum of all parts tells. */
+function coveredIn(
+  pass: Pass,
+  { disk, planned, receipts }: { disk: DiskPlan; planned: PlannedGrains; receipts: readonly Receipt[] },
+): number {
   let covered = 0;
   let position = 0;
-  for (const receipt of receipts) {
+  for (const receipt of receiptsOf(pass, receipts)) {
     const { shard, part, firstGrain, endGrain, data, zero, unchanged } = receipt;
     if (firstGrain < position || endGrain > planned.grains) {
-      throw incomplete(`shard ${shard} part ${part} covers grains that another part covers too`);
+      throw incomplete(disk, `shard ${shard} part ${part} covers grains that another part covers too`);
     }
-    const expected = planned.countIn({ first: firstGrain, end: endGrain });
+    const expected = planned.of(pass).countIn({ first: firstGrain, end: endGrain });
     const tally = Outcomes.of(receipt, `shard ${shard} part ${part}`).tally();
     if (data + zero + unchanged !== expected || tally.join() !== [data, zero, unchanged, 0].join()) {
-      throw incomplete(`shard ${shard} part ${part} accounts for ${tally.join(' + ')} of ${expected} grains`);
+      throw incomplete(disk, `shard ${shard} part ${part} accounts for ${tally.join(' + ')} of ${expected} grains`);
     }
     covered += expected;
     position = endGrain;
   }
-  if (covered !== disk.plannedGrains || planned.count() !== disk.plannedGrains) {
-    throw incomplete(`receipts account for ${covered} of ${disk.plannedGrains} planned grains`);
-  }
+  return covered;
 }
 
 /** Throws IncompleteRun unless every new pack and pack index is stored as its receipt says, grain by grain. */
 export async function checkPacks(
   store: ObjectStore,
-  planned: GrainBitmap,
+  planned: PlannedGrains,
   receipts: readonly Receipt[],
 ): Promise<void> {
   for (let i = 0; i < receipts.length; i += PACKS_AT_ONCE) {
@@ -53,7 +66,7 @@ export async function checkPacks(
   }
 }
 
-async function checkPack(store: ObjectStore, planned: GrainBitmap, receipt: Receipt): Promise<void> {
+async function checkPack(store: ObjectStore, planned: PlannedGrains, receipt: Receipt): Promise<void> {
   const { run, disk, pack, data } = receipt;
   if (pack === undefined) {
     if (data === 0) return;
@@ -76,7 +89,7 @@ async function checkPack(store: ObjectStore, planned: GrainBitmap, receipt: Rece
  * Whether slot n of the pack is the n-th data grain of the receipt. The map is made from receipts and read by the index;
  * where they differed a restore would find other grains than it asks for.
  */
-function holdsDataOf(index: PackIndex, planned: GrainBitmap, receipt: Receipt): boolean {
+function holdsDataOf(index: PackIndex, planned: PlannedGrains, receipt: Receipt): boolean {
   let slot = 0;
   let frame = 0;
   let place = { window: -1, mask: 0, firstSlot: 0, grains: 0 };
@@ -94,10 +107,12 @@ function holdsDataOf(index: PackIndex, planned: GrainBitmap, receipt: Receipt): 
 }
 
 /** The grains of a part that are stored in its pack, in order: the n-th is slot n. */
-function* dataGrains(planned: GrainBitmap, receipt: Receipt): Generator<GrainIndex> {
+function* dataGrains(planned: PlannedGrains, receipt: Receipt): Generator<GrainIndex> {
   const outcomes = Outcomes.of(receipt, `shard ${receipt.shard} part ${receipt.part}`);
   let position = 0;
-  for (const run of planned.runsIn({ first: receipt.firstGrain, end: receipt.endGrain })) {
+  for (const run of planned
+    .of(receipt.pass ?? 'changed')
+    .runsIn({ first: receipt.firstGrain, end: receipt.endGrain })) {
     for (let grain = run.first; grain < run.end; grain++) {
       if (outcomes.get(position++) === OUTCOME_DATA) yield grain;
     }

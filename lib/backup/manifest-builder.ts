@@ -8,16 +8,18 @@ import { HEAD } from '#lib/format/document.ts';
 import type { GrainBitmap, GrainRun } from '#lib/format/grain-bitmap.ts';
 import { type ManifestHeader, type PackEntry, sectionDirectory, sectionsOf } from '#lib/format/manifest.ts';
 import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
+import { PASSES, type Pass, type PlannedGrains } from '#lib/format/planned-grains.ts';
 import { OUTCOME_DATA, OUTCOME_ZERO, Outcomes, type Receipt } from '#lib/format/receipt.ts';
 import { emptySection, encodeSection, NO_PACK, type SectionMap } from '#lib/format/section.ts';
 import { type GrainIndex, grainsCovering, SECTION_GRAINS } from '#lib/units.ts';
 import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
+import { receiptsOf } from './coverage.ts';
 
 export interface ManifestInput {
   readonly plan: RunPlan;
   readonly disk: DiskPlan;
-  readonly planned: GrainBitmap;
-  /** Receipts of this disk, in disk order, checked for coverage. */
+  readonly planned: PlannedGrains;
+  /** Receipts of this disk, of each pass in disk order, checked for coverage. */
   readonly receipts: readonly Receipt[];
   readonly base: ManifestReader | undefined;
 }
@@ -30,7 +32,7 @@ export interface BuiltManifest {
 export async function buildManifest(input: ManifestInput): Promise<BuiltManifest> {
   const { disk, base, planned } = input;
   const packs = new PackTable(base?.header.packs ?? []);
-  const changes = new ChangeCursor(input, packs);
+  const passes = PASSES.map((pass) => new PassCursor(pass, input, packs));
   const map = emptySection();
   const sections: Buffer[] = [];
   const shrunk = base !== undefined && base.header.diskBytes > disk.diskBytes;
@@ -47,8 +49,8 @@ export async function buildManifest(input: ManifestInput): Promise<BuiltManifest
     if (known) await base.section(number, map);
     else map.packs.fill(NO_PACK);
     if (cut) map.packs.fill(NO_PACK, range.end - range.first);
-    if (replaced) forgetUnplanned(map, { range, planned, packs });
-    changes.applyTo(map, range);
+    if (replaced) forgetUnplanned(map, { range, planned: planned.changed, packs });
+    for (const pass of passes) pass.applyTo(map, range);
     sections.push(encodeSection(map));
   }
   return { header: headerOf(input, packs.live(), sections), sections };
@@ -154,16 +156,16 @@ interface OpenPart {
   slot: number;
 }
 
-/** Walks the planned grains of all receipts once, in disk order. */
-class ChangeCursor {
+/** Walks the grains of all receipts of one pass once, in disk order. */
+class PassCursor {
   readonly #planned: GrainBitmap;
   readonly #receipts: Iterator<Receipt, undefined>;
   readonly #packs: PackTable;
   #part: OpenPart | undefined;
 
-  constructor({ planned, receipts }: ManifestInput, packs: PackTable) {
-    this.#planned = planned;
-    this.#receipts = receipts[Symbol.iterator]();
+  constructor(pass: Pass, { planned, receipts }: ManifestInput, packs: PackTable) {
+    this.#planned = planned.of(pass);
+    this.#receipts = receiptsOf(pass, receipts)[Symbol.iterator]();
     this.#packs = packs;
   }
 

@@ -28,7 +28,7 @@ export function planDocument(facts: {
 }
 
 function diskPlan({ disk, name, device, bootable, sr, base, progress }: ComparedDisk): DiskPlan {
-  const { snapshot, snapshotTime, diskBytes, changedBlocks, plannedGrains, rewrites, full } = progress;
+  const { snapshot, snapshotTime, diskBytes, changedBlocks, plannedGrains, bitmapSha256, rewrites, full } = progress;
   return {
     disk,
     name,
@@ -42,6 +42,7 @@ function diskPlan({ disk, name, device, bootable, sr, base, progress }: Compared
     ...(full === undefined ? { kind: 'incremental' } : { kind: 'full', full }),
     ...(base === undefined ? {} : { base }),
     plannedGrains,
+    ...(bitmapSha256 === undefined ? {} : { bitmapSha256 }),
     ...(rewrites === undefined ? {} : { rewrites }),
   };
 }

@@ -5,10 +5,11 @@ import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { DiskPlan, RunPlan, Shard } from '#lib/format/plan.ts';
+import { bitsRange } from '#lib/format/planned-grains.ts';
 import type { HostCheck, Receipt } from '#lib/format/receipt.ts';
 import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import { type GrainIndex, parseDiskId, parsePackId, parseRunId, type RunId } from '#lib/units.ts';
+import { type GrainIndex, grainsCovering, parseDiskId, parsePackId, parseRunId, type RunId } from '#lib/units.ts';
 import { readPlan, readReceipt, readShardReceipts } from '#lib/vault/run-documents.ts';
 import { BaseContent } from './base-content.ts';
 import type { BlockSource } from './block-source.ts';
@@ -96,7 +97,7 @@ async function readPart(
     const copied = await copyPart({
       source,
       diskBytes,
-      planned: await plannedGrains(ports.store, { run, diskPlan, first, end: shard.endGrain }),
+      planned: await plannedGrains(ports.store, { run, diskPlan, shard, first }),
       first,
       base: await openBase(ports.store, diskPlan),
       writer,
@@ -120,15 +121,14 @@ async function readPart(
   }
 }
 
-/** The planned grains of [first, end) from the run's bitmap; `first` is at a whole byte because shards are aligned. */
+/** The shard's planned grains from `first` on; it is at a whole byte of the run's bitmap because shards are aligned. */
 async function plannedGrains(
   store: ObjectStore,
-  { run, diskPlan, first, end }: { run: RunId; diskPlan: DiskPlan; first: GrainIndex; end: GrainIndex },
+  { run, diskPlan, shard, first }: { run: RunId; diskPlan: DiskPlan; shard: Shard; first: GrainIndex },
 ): Promise<GrainBitmap> {
-  const bits = await store.get(vaultKeys.bitmap(run, diskPlan.disk), {
-    range: { start: first / 8, end: Math.ceil(end / 8) },
-  });
-  return new GrainBitmap(end - first, bits);
+  const grains = grainsCovering(diskPlan.diskBytes);
+  const range = bitsRange(shard.pass ?? 'changed', { first, end: shard.endGrain }, grains);
+  return new GrainBitmap(shard.endGrain - first, await store.get(vaultKeys.bitmap(run, diskPlan.disk), { range }));
 }
 
 async function openBase(store: ObjectStore, { base, rewrites = [] }: DiskPlan): Promise<BaseContent | undefined> {
@@ -152,6 +152,7 @@ function receiptOf(facts: {
     requires: [],
     run: facts.run,
     disk: facts.diskPlan.disk,
+    ...(facts.shard.pass === undefined ? {} : { pass: facts.shard.pass }),
     shard: facts.shard.shard,
     part: facts.part,
     firstGrain: facts.first,

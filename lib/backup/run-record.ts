@@ -20,6 +20,7 @@ import {
   packIdField,
   parseDocument,
   runIdField,
+  sha256Field,
   timeField,
   vmIdField,
 } from '#lib/format/document.ts';
@@ -60,6 +61,7 @@ const diskProgress = z.discriminatedUnion('step', [
     step: z.literal('compared'),
     ...snapshotFacts,
     plannedGrains: countField,
+    bitmapSha256: z.optional(sha256Field),
     /** Packs of the base whose live grains are planned although they did not change. */
     rewrites: z.optional(z.array(packIdField)),
     full: z.optional(fullBecause),

@@ -2,6 +2,7 @@
 
 import type { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import type { Shard } from '#lib/format/plan.ts';
+import { PASSES, type PlannedGrains } from '#lib/format/planned-grains.ts';
 import { type Bytes, type DiskId, GIB, GRAIN_BYTES, type GrainCount, MIB, type RunId } from '#lib/units.ts';
 
 /** Below this a connection to the host and an upload cost more than the bytes they carry. */
@@ -21,16 +22,19 @@ export function shardBytes(plannedBytes: Bytes, readers: number): Bytes {
 
 export interface PlannedDisk {
   readonly disk: DiskId;
-  readonly planned: GrainBitmap;
+  readonly planned: PlannedGrains;
 }
 
-/** The shards of all disks, in order; every planned grain is in exactly one, and a shard without any is not made. */
+/** The shards of all disks and passes; every planned grain is in exactly one, and a shard without any is not made. */
 export function cutShards(run: RunId, disks: readonly PlannedDisk[], readers: number): Shard[] {
   const grains = disks.reduce((sum, { planned }) => sum + planned.count(), 0);
   const targetGrains = Math.ceil(shardBytes(grains * GRAIN_BYTES, readers) / GRAIN_BYTES);
   const shards: Shard[] = [];
   for (const { disk, planned } of disks) {
-    for (const cut of cutDisk(planned, targetGrains)) shards.push({ runId: run, shard: shards.length, disk, ...cut });
+    for (const pass of PASSES) {
+      const of = { runId: run, disk, ...(pass === 'changed' ? {} : { pass }) };
+      for (const cut of cutDisk(planned.of(pass), targetGrains)) shards.push({ ...of, shard: shards.length, ...cut });
+    }
   }
   return shards;
 }

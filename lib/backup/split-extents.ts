@@ -4,12 +4,11 @@ import type { Clock } from '#lib/clock.ts';
 import { type Budget, keepBudget, passedBudgets } from '#lib/cost/budget.ts';
 import { expectedRun, type PlannedRun } from '#lib/cost/expected-run.ts';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
-import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { listPoints } from '#lib/restore/points.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import { type Bytes, GRAIN_BYTES, grainsCovering, type RunId, type VmId } from '#lib/units.ts';
-import { readPlan } from '#lib/vault/run-documents.ts';
+import { type Bytes, GRAIN_BYTES, type RunId, type VmId } from '#lib/units.ts';
+import { readPlan, readPlannedGrains } from '#lib/vault/run-documents.ts';
 import { cutShards, encodeShards, type PlannedDisk } from './shards.ts';
 
 export interface SplitPorts {
@@ -35,10 +34,7 @@ export async function splitExtents(ports: SplitPorts, run: RunId, budget?: Budge
   const { store } = ports;
   const plan = await readPlan(store, run);
   const disks: PlannedDisk[] = [];
-  for (const { disk, diskBytes } of plan.disks) {
-    const bits = await store.get(vaultKeys.bitmap(run, disk));
-    disks.push({ disk, planned: new GrainBitmap(grainsCovering(diskBytes), bits) });
-  }
+  for (const disk of plan.disks) disks.push({ disk: disk.disk, planned: await readPlannedGrains(store, run, disk) });
   const shards = cutShards(run, disks, plan.readers);
   const plannedGrains = shards.reduce((sum, shard) => sum + shard.plannedGrains, 0);
   const result = { shards: shards.length, plannedBytes: plannedGrains * GRAIN_BYTES, readers: plan.readers };

@@ -56,6 +56,11 @@ export class GrainBitmap {
     while (grain < run.end) this.add(grain++);
   }
 
+  /** Takes out what `other`, a bitmap of the same disk, holds. */
+  remove(other: GrainBitmap): void {
+    for (let at = 0; at < this.#bits.length; at++) this.#bits[at] = (this.#bits[at] ?? 0) & ~(other.#bits[at] ?? 0);
+  }
+
   /** Grains that are set in [first, end). */
   countIn(run: GrainRun): GrainCount {
     let total = 0;

@@ -12,6 +12,7 @@ import {
   vmIdField,
 } from './document.ts';
 import { manifestAddress } from './ledger.ts';
+import type { rewritingPass } from './planned-grains.ts';
 
 const cause = z.object({
   /** Machine-readable reason of a full that could have been incremental, and what to do about it. */
@@ -41,8 +42,11 @@ export const diskPlan = z.object({
   full: z.optional(cause),
   /** What the new point is built on: the ledger's head. Also present for a full of a disk that has points. */
   base: z.optional(planBase),
+  /** Of both passes together. */
   plannedGrains: countField,
-  /** Packs of the base to write anew: their grains are planned, and count as changed although they are not. */
+  /** Digest of the bitmap object; absent in plans of versions that did not record it. */
+  bitmapSha256: z.optional(sha256Field),
+  /** Packs of the base to write anew: what they hold counts as changed although it is not. */
   rewrites: z.optional(z.array(packIdField)),
 });
 
@@ -63,11 +67,12 @@ export const runPlan = z.object({
 export type DiskPlan = Readonly<z.infer<typeof diskPlan>>;
 export type RunPlan = Readonly<z.infer<typeof runPlan>>;
 
-/** The share of the planned grains of one disk that one reader takes; a line of shards.jsonl. */
+/** The share of the planned grains of one pass over a disk that one reader takes; a line of shards.jsonl. */
 export interface Shard {
   readonly runId: string;
   readonly shard: number;
   readonly disk: string;
+  readonly pass?: z.infer<typeof rewritingPass> | undefined;
   readonly firstGrain: number;
   readonly endGrain: number;
   readonly plannedGrains: number;

@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import type { GrainCount } from '#lib/units.ts';
 import { countField, diskIdField, documentHead, packIdField, runIdField, sha256Field } from './document.ts';
 import { DamagedObject } from './failures.ts';
+import { rewritingPass } from './planned-grains.ts';
 import { requestCounts } from './request-counts.ts';
 
 /** Stored in the pack; the n-th such grain of a part is slot n of its pack. */
@@ -27,6 +28,7 @@ export const receipt = z.object({
   ...documentHead,
   run: runIdField,
   disk: diskIdField,
+  pass: z.optional(rewritingPass),
   shard: countField,
   /** From 0; a shard that took several calls has one part for each. */
   part: countField,
@@ -35,7 +37,7 @@ export const receipt = z.object({
   data: countField,
   zero: countField,
   unchanged: countField,
-  /** Two bits for each planned grain of [firstGrain, endGrain) in order, lowest bits first, base64. */
+  /** Two bits for each grain of [firstGrain, endGrain) that the pass plans, in order, lowest bits first, base64. */
   outcomes: z.string(),
   /** Absent when no grain had to be stored. */
   pack: z.optional(

@@ -3,10 +3,11 @@
 import { parseDocument } from '#lib/format/document.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import { type RunPlan, runPlan } from '#lib/format/plan.ts';
+import { type DiskPlan, type RunPlan, runPlan } from '#lib/format/plan.ts';
+import { PlannedGrains } from '#lib/format/planned-grains.ts';
 import { type Receipt, receipt } from '#lib/format/receipt.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import type { RunId } from '#lib/units.ts';
+import { grainsCovering, type RunId } from '#lib/units.ts';
 
 /** Receipts are fetched this many at a time: each takes a round trip and about 20 KiB. */
 const FETCHES_AT_ONCE = 16;
@@ -16,6 +17,16 @@ export async function readPlan(store: ObjectStore, run: RunId): Promise<RunPlan>
   const plan = parseDocument(runPlan, await store.get(key), key);
   if (plan.run !== run) throw new DamagedObject(`${key} is the plan of run ${plan.run}: it was moved or overwritten`);
   return plan;
+}
+
+/** The grains that the run reads of a disk. Throws DamagedObject when they are not those that the plan was made with. */
+export async function readPlannedGrains(
+  store: ObjectStore,
+  run: RunId,
+  { disk, diskBytes, bitmapSha256 }: DiskPlan,
+): Promise<PlannedGrains> {
+  const key = vaultKeys.bitmap(run, disk);
+  return PlannedGrains.parse(await store.get(key), { key, grains: grainsCovering(diskBytes), sha256: bitmapSha256 });
 }
 
 /** The receipt of a part. Throws ObjectNotFound, or DamagedObject for the receipt of another part. */

@@ -13,13 +13,15 @@ import { count, runId, step, uuid, vaultEnvironment } from './contract.ts';
 export const MAX_SHARD_PARTS = 64;
 
 /**
- * One line of shards.jsonl: the planned grains of `disk` in [firstGrain, endGrain). Other fields are ignored, so that an
+ * One line of shards.jsonl: the grains of `disk` in [firstGrain, endGrain) that a pass plans. Other fields are ignored, so that an
  * answer with work left is the next call's input as it is.
  */
 export const shardItem = z.object({
   runId,
   shard: count,
   disk: uuid,
+  /** Absent in shards of what changed. */
+  pass: z.optional(z.literal('rewritten')),
   firstGrain: count,
   endGrain: count,
   plannedGrains: count,

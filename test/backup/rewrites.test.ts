@@ -4,7 +4,7 @@ import { choosePacksToRewrite, planRewrites } from '#lib/backup/rewrites.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { PackEntry } from '#lib/format/manifest.ts';
-import { GRAIN_BYTES, grainsCovering, type PackId, parsePackId, parseRunId, parseSha256 } from '#lib/units.ts';
+import { GRAIN_BYTES, type PackId, parsePackId, parseRunId, parseSha256 } from '#lib/units.ts';
 import { readHead } from '#lib/vault/ledger.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { verifyDisk } from '#lib/verify/verify-disk.ts';
@@ -31,8 +31,18 @@ function chosen(packs: readonly PackEntry[], more: Partial<Parameters<typeof cho
   return choosePacksToRewrite(choice).map(({ no }) => no);
 }
 
-test('packs of which less than a fifth is live are rewritten, the emptiest first', () => {
+test('nothing is copied while packs hold no more than 0.8 dead grains for each live one', () => {
+  assert.deepEqual(chosen([pack(1, 9_200), pack(2, 9_200)]), []);
+  assert.deepEqual(chosen([pack(1, 9_000), pack(2, 9_000)]), [1]);
+});
+
+test('what frees most for what it takes goes first, and of equals the older one, until enough is free', () => {
   assert.deepEqual(chosen([pack(1, 16_000), pack(2, 3_000), pack(3, 1_000), pack(4, 3_300)]), [3, 2]);
+  assert.deepEqual(chosen([pack(1, 4_000), pack(2, 4_000), pack(3, 12_000), pack(4, 12_000)]), [1]);
+});
+
+test('a pack that is nearly empty goes although there is little to free altogether', () => {
+  assert.deepEqual(chosen([pack(1, 800), pack(2, 16_384), pack(3, 16_384)]), [1]);
 });
 
 test('a run copies no more than changed anyway; what does not fit waits for the next', () => {
@@ -41,14 +51,22 @@ test('a run copies no more than changed anyway; what does not fit waits for the 
 });
 
 test('packs whose dead grains are not worth a run are left alone', () => {
-  assert.deepEqual(chosen([pack(1, 0, 1_023), pack(2, 10, 2_000)]), [2]);
+  assert.deepEqual(chosen([pack(1, 1, 1_024), pack(2, 10, 2_000)]), [2]);
 });
 
-test('in classes with a minimum duration only nearly empty packs are rewritten', () => {
-  for (const storageClass of ['STANDARD_IA', 'GLACIER_IR'] as const) {
-    assert.deepEqual(chosen([pack(1, 3_000), pack(2, 1_000)], { storageClass }), [2]);
-  }
-});
+/** Live grains of 16,384 at which a copy pays for itself within three months, by what the class charges. */
+const PAYS_UP_TO = { STANDARD: 12_288, STANDARD_IA: 9_637, GLACIER_IR: 6_733, INTELLIGENT_TIERING: 3_780 } as const;
+
+for (const [storageClass, live] of Object.entries(PAYS_UP_TO)) {
+  test(`in ${storageClass} a pack is rewritten only if that pays for itself: up to ${live} live grains`, () => {
+    // Much dead elsewhere in packs that do not pay, so that only the price can hold a run back.
+    const other = pack(9, 16_384, 40_000);
+    const only = (no: number) => no === 1;
+    const choice = { storageClass: storageClass as keyof typeof PAYS_UP_TO };
+    assert.deepEqual(chosen([pack(1, live), other], choice).filter(only), [1]);
+    assert.deepEqual(chosen([pack(1, live + 1), other], choice).filter(only), []);
+  });
+}
 
 test('a damaged pack is rewritten whatever it takes', () => {
   const damaged = new Set([pack(1, 16_000).pack]);
@@ -59,10 +77,10 @@ test('a damaged pack is rewritten whatever it takes', () => {
 async function nextRun(disk: LoneDisk, content: Buffer): Promise<void> {
   const head = await readHead(disk.store, disk.disk);
   assert.ok(head);
-  const planned = changedGrains(disk.contents.at(-1), content);
+  const changed = changedGrains(disk.contents.at(-1), content);
   const base = await ManifestReader.open(disk.store, head.entry.manifest);
-  const rewrites = await planRewrites(disk.store, base, { planned, storageClass: undefined });
-  await disk.backUp(content, { planned, rewrites });
+  const rewrites = await planRewrites(disk.store, base, { changed, storageClass: undefined });
+  await disk.backUp(content, { planned: changed, rewrites });
 }
 
 test('a damaged pack names its points, and the next run reads its grains from the source again', async () => {
@@ -93,13 +111,13 @@ const packBytes = (disk: LoneDisk, key: string) => disk.bucket.objects.current(k
 
 test('invariant 23, compaction transparency: relocated grains restore as before, and their old pack is free', async () => {
   const disk = new LoneDisk();
-  const content = Buffer.alloc(2048 * GRAIN_BYTES, 1);
-  await disk.backUp(content, { shardGrains: 2048 });
+  const content = Buffer.alloc(1120 * GRAIN_BYTES, 1);
+  await disk.backUp(content, { shardGrains: 1120 });
   const changed = Buffer.from(content);
-  changed.fill(2, 0, 1700 * GRAIN_BYTES);
-  await disk.backUp(changed, { shardGrains: 2048 });
+  changed.fill(2, 0, 1080 * GRAIN_BYTES);
+  await disk.backUp(changed, { shardGrains: 1120 });
   const final = Buffer.from(changed);
-  final.fill(3, 0, 600 * GRAIN_BYTES);
+  final.fill(3, 0, 64 * GRAIN_BYTES);
   disk.bucket.requests.length = 0;
   await nextRun(disk, final);
   const reads = disk.bucket.requests.filter(({ operation, key }) => operation === 'get' && key.endsWith('.zst'));
@@ -107,10 +125,11 @@ test('invariant 23, compaction transparency: relocated grains restore as before,
   for (const seq of [1, 2, 3]) assert.ok((await disk.restore(seq)).equals(disk.contents[seq - 1]!), `point ${seq}`);
   const head = await readHead(disk.store, disk.disk);
   const { header } = await ManifestReader.open(disk.store, head!.entry.manifest);
-  assert.ok(!header.packs.some(({ no }) => no === 1), 'the first pack, of which 348 grains of 2,048 lived, is free');
-  assert.equal(
-    header.packs.reduce((sum, { live }) => sum + live, 0),
-    grainsCovering(final.length),
+  assert.ok(!header.packs.some(({ no }) => no === 1), 'the first pack, of which 40 grains of 1,120 lived, is free');
+  assert.deepEqual(
+    header.packs.map(({ live }) => live).toSorted((a, b) => a - b),
+    [8, 32, 32, 32, 1016],
+    'no pack holds both changed grains (64) and relocated ones (40)',
   );
 });
 
@@ -119,8 +138,8 @@ test('nothing is rewritten without reason: the plan is that of the host', async 
   await disk.backUp(Buffer.alloc(8 * GRAIN_BYTES, 1));
   const head = await readHead(disk.store, disk.disk);
   const base = await ManifestReader.open(disk.store, head!.entry.manifest);
-  const planned = new GrainBitmap(8);
-  planned.add(3);
-  assert.deepEqual(await planRewrites(disk.store, base, { planned, storageClass: undefined }), []);
-  assert.equal(planned.count(), 1);
+  const changed = new GrainBitmap(8);
+  changed.add(3);
+  assert.equal(await planRewrites(disk.store, base, { changed, storageClass: undefined }), undefined);
+  assert.equal(changed.count(), 1);
 });

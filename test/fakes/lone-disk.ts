@@ -3,11 +3,14 @@
 import { commitPoint } from '#lib/backup/commit-point.ts';
 import { writeConnection } from '#lib/backup/connection-document.ts';
 import { readShard } from '#lib/backup/read-shard.ts';
+import type { Rewrites } from '#lib/backup/rewrites.ts';
 import { SHARD_ALIGN_GRAINS } from '#lib/backup/shards.ts';
 import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
+import { sha256Of } from '#lib/format/manifest.ts';
 import type { RunPlan } from '#lib/format/plan.ts';
+import { PASSES, PlannedGrains } from '#lib/format/planned-grains.ts';
 import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import {
@@ -15,7 +18,6 @@ import {
   GRAIN_BYTES,
   grainsCovering,
   indexAfter,
-  type PackId,
   parseDiskId,
   parseRunId,
   parseVmId,
@@ -42,10 +44,10 @@ export interface LoneDiskSettings {
   readonly start?: Date;
 }
 
-/** How a run is cut: what is planned, which packs are written anew, how large shards are. */
+/** How a run is cut: which grains are planned as changed, what is written anew, how large shards are. */
 export interface RunShape {
   readonly planned: GrainBitmap;
-  readonly rewrites: readonly PackId[];
+  readonly rewrites: Rewrites | undefined;
   readonly shardGrains: number;
 }
 
@@ -80,7 +82,7 @@ export class LoneDisk {
   async backUp(content: Buffer, how: Partial<RunShape> = {}): Promise<RunId> {
     const run = parseRunId(this.randomBytes(8).toString('hex'));
     const planned = how.planned ?? changedGrains(this.contents.at(-1), content);
-    const shape = { planned, rewrites: how.rewrites ?? [], shardGrains: how.shardGrains ?? SHARD_ALIGN_GRAINS };
+    const shape = { planned, rewrites: how.rewrites, shardGrains: how.shardGrains ?? SHARD_ALIGN_GRAINS };
     await this.plan(run, content, shape);
     await this.read(run, content, shape);
     await commitPoint({ store: this.store, clock: this.clock }, run);
@@ -88,7 +90,8 @@ export class LoneDisk {
     return run;
   }
 
-  async plan(run: RunId, content: Buffer, { planned, rewrites }: RunShape): Promise<void> {
+  async plan(run: RunId, content: Buffer, { planned: changed, rewrites }: RunShape): Promise<void> {
+    const planned = new PlannedGrains(changed, rewrites?.grains);
     const head = await readHead(this.store, this.disk);
     const base = head && { seq: head.entry.seq, entrySha256: head.sha256, manifest: head.entry.manifest };
     const plan: RunPlan = {
@@ -114,7 +117,8 @@ export class LoneDisk {
           changedBlocks: true,
           ...(base === undefined ? { kind: 'full', full: FIRST } : { kind: 'incremental', base }),
           plannedGrains: planned.count(),
-          rewrites: [...rewrites],
+          bitmapSha256: sha256Of(planned.toBytes()),
+          ...(rewrites === undefined ? {} : { rewrites: rewrites.packs }),
         },
       ],
     };
@@ -132,8 +136,9 @@ export class LoneDisk {
     await this.store.putIfAbsent(vaultKeys.plan(run), encodeDocument(plan));
   }
 
-  /** Reads all shards, each of so many grains of the disk. */
-  async read(run: RunId, content: Buffer, { planned, shardGrains }: RunShape): Promise<void> {
+  /** Reads all shards of both passes, each of so many grains of the disk. */
+  async read(run: RunId, content: Buffer, { planned: changed, rewrites, shardGrains }: RunShape): Promise<void> {
+    const planned = new PlannedGrains(changed, rewrites?.grains);
     const ports = {
       store: this.store,
       clock: this.clock,
@@ -148,11 +153,16 @@ export class LoneDisk {
         close: () => Promise.resolve(),
       }),
     };
-    for (let first = 0, shard = 0; first < planned.grains; first += shardGrains, shard++) {
-      const endGrain = Math.min(first + shardGrains, planned.grains);
-      const plannedGrains = planned.countIn({ first, end: endGrain });
-      if (plannedGrains === 0) continue;
-      await readShard(ports, { runId: run, shard, disk: this.disk, firstGrain: first, endGrain, plannedGrains });
+    let shard = 0;
+    for (const pass of PASSES) {
+      for (let firstGrain = 0; firstGrain < planned.grains; firstGrain += shardGrains) {
+        const endGrain = Math.min(firstGrain + shardGrains, planned.grains);
+        const plannedGrains = planned.of(pass).countIn({ first: firstGrain, end: endGrain });
+        if (plannedGrains === 0) continue;
+        const named = pass === 'changed' ? {} : { pass };
+        const range = { firstGrain, endGrain, plannedGrains };
+        await readShard(ports, { runId: run, shard: shard++, disk: this.disk, ...named, ...range });
+      }
     }
   }
 

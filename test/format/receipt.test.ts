@@ -5,6 +5,7 @@ import { checkCoverage } from '#lib/backup/coverage.ts';
 import { HEAD } from '#lib/format/document.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import type { DiskPlan } from '#lib/format/plan.ts';
+import { PlannedGrains } from '#lib/format/planned-grains.ts';
 import { OUTCOME_DATA, OUTCOME_UNCHANGED, OUTCOME_ZERO, Outcomes, type Receipt } from '#lib/format/receipt.ts';
 import { parseDiskId, parseRunId } from '#lib/units.ts';
 
@@ -37,7 +38,7 @@ function plannedBitmap(grains: number, planned: readonly number[]): GrainBitmap 
   return bitmap;
 }
 
-const PLANNED = plannedBitmap(64, [0, 1, 5, 40, 41, 63]);
+const PLANNED = new PlannedGrains(plannedBitmap(64, [0, 1, 5, 40, 41, 63]));
 const PLAN = { disk: DISK, plannedGrains: 6 } as DiskPlan;
 const WHOLE = [
   receiptOf({ first: 0, end: 32 }, [OUTCOME_DATA, OUTCOME_ZERO, OUTCOME_UNCHANGED]),
@@ -67,6 +68,20 @@ for (const [what, receipts] of [
 
 test('invariant 6, coverage: nothing is committed when the bitmap is not the one that was planned', () => {
   assert.throws(() => checkCoverage({ ...PLAN, plannedGrains: 7 }, PLANNED, WHOLE), refused);
+});
+
+test('invariant 6, coverage: what is written anew is a pass of its own, and has to be accounted for as well', () => {
+  const planned = new PlannedGrains(PLANNED.changed, plannedBitmap(64, [2, 42]));
+  const anew = {
+    ...receiptOf({ first: 0, end: 64 }, [OUTCOME_DATA, OUTCOME_DATA]),
+    shard: 64,
+    pass: 'rewritten',
+  } as const;
+  const plan = { ...PLAN, plannedGrains: 8 };
+  checkCoverage(plan, planned, [...WHOLE, anew]);
+  assert.throws(() => checkCoverage(plan, planned, WHOLE), refused);
+  assert.throws(() => checkCoverage(plan, planned, [...WHOLE, { ...anew, pass: undefined }]), refused);
+  assert.throws(() => checkCoverage(plan, planned, [...WHOLE, anew, anew]), refused);
 });
 
 test('outcomes of any length come back as they were set, and are counted right', () => {
