@@ -43,12 +43,11 @@ export const vaultAccess = {
     remove: [],
     upload: [],
   },
-  // It never reads a pack's content. But after a lost answer it has to ask whether the pack is stored, and S3 knows no
-  // permission for asking apart from that for reading.
+  // It writes packs and can read none back. A lost answer to an upload is resolved by the listing.
   'read-shard': {
-    read: ['connections', 'plans', 'bitmaps', 'receipts', 'manifests', 'indexes', 'packs'],
+    read: ['connections', 'plans', 'bitmaps', 'receipts', 'manifests', 'indexes'],
     write: ['receipts', 'indexes'],
-    list: [],
+    list: ['packs'],
     remove: [],
     upload: ['packs'],
     lock: ['packs', 'indexes'],

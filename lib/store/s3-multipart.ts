@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { Bytes } from '#lib/units.ts';
 import { UploadLost, VaultAccessDenied, VaultCorruption, VaultUnavailable } from './failures.ts';
-import type { MultipartUpload, ObjectFacts, PutOptions, UploadedPart } from './object-store.ts';
+import type { ListedObject, MultipartUpload, ObjectFacts, PutOptions, UploadedPart } from './object-store.ts';
 import { crc32Header, unquoted } from './s3-checksum.ts';
 import { asking, type S3Connection } from './s3-client.ts';
 import { type Asked, faultFacts } from './s3-failures.ts';
@@ -70,21 +70,28 @@ export async function sendPart(
   return { partNumber: part.partNumber, etag: unquoted(answer.ETag), bytes: part.body.length, crc32: part.crc32 };
 }
 
+export interface Completion {
+  readonly upload: MultipartUpload;
+  readonly asked: AskedOfKey;
+  /** What is stored under the key, by HEAD. */
+  readonly look: () => Promise<ObjectFacts | undefined>;
+  /** The same by LIST, which shows size and ETag to those who may not read. */
+  readonly list: () => Promise<ListedObject | undefined>;
+}
+
 /**
- * Complete may answer 200 with an error inside, lose its answer after the object was made, or be told by a retry that the
- * upload is gone. So the answer only decides what is said when the object is not there; whether it is there, and is ours,
- * is decided by a HEAD of the key.
+ * An answer that repeats the checksum of the whole object settles it: S3 has compared size and content by then. Without
+ * such an answer (it got lost, it holds an error, a retry was told that the upload is gone, the store knows no checksums)
+ * it is decided by what is stored under the key; the answer only decides what is said when the object is not there.
  */
-export async function completeUpload(
-  s3: S3Connection,
-  step: { upload: MultipartUpload; asked: AskedOfKey; look: () => Promise<ObjectFacts | undefined> },
-  whole: Whole,
-): Promise<void> {
-  const { upload, asked, look } = step;
-  const refusal = await tryComplete(s3, { upload, asked }, whole);
+export async function completeUpload(s3: S3Connection, completion: Completion, whole: Whole): Promise<void> {
+  const { upload, asked } = completion;
+  const answer = await tryComplete(s3, { upload, asked }, whole);
+  if (answer.kind === 'checked') return;
+  const refusal = answer.kind === 'refused' ? answer.refusal : undefined;
   if (refusal !== undefined && isFinal(refusal)) throw refusal;
-  const stored = await look();
   const expectedBytes = whole.parts.reduce<Bytes>((sum, part) => sum + part.bytes, 0);
+  const stored = await findStored(completion);
   if (stored !== undefined && isOurs(stored, { ...whole, expectedBytes, answered: refusal === undefined })) return;
   if (refusal instanceof VaultUnavailable && faultFacts(refusal.cause).status !== 409) throw refusal;
   const found = stored === undefined ? 'there is no object' : `the object there has ${describe(stored)}`;
@@ -94,16 +101,37 @@ export async function completeUpload(
   );
 }
 
+/** What can be said of a stored object; `listed` when nobody here may ask for its checksum. */
+interface Stored {
+  readonly kind: 'seen' | 'listed';
+  readonly bytes: Bytes;
+  readonly etag: string;
+  readonly crc32?: number;
+}
+
+/** A reader of disks may write packs and read none: S3 then answers a HEAD as if it were a GET. */
+async function findStored({ look, list }: Completion): Promise<Stored | undefined> {
+  try {
+    const seen = await look();
+    return seen && { kind: 'seen', ...seen };
+  } catch (refusal) {
+    if (!(refusal instanceof VaultAccessDenied)) throw refusal;
+    const listed = await list();
+    return listed && { kind: 'listed', bytes: listed.bytes, etag: listed.etag };
+  }
+}
+
 async function tryComplete(
   s3: S3Connection,
   { upload, asked }: { upload: MultipartUpload; asked: AskedOfKey },
   whole: Whole,
-): Promise<unknown> {
+): Promise<CompleteAnswer> {
+  const checksum = crc32Header(whole.crc32);
   const command = new CompleteMultipartUploadCommand({
     Bucket: s3.bucket,
     Key: upload.key,
     UploadId: upload.uploadId,
-    ChecksumCRC32: crc32Header(whole.crc32),
+    ChecksumCRC32: checksum,
     ChecksumType: 'FULL_OBJECT',
     MpuObjectSize: whole.parts.reduce((sum, part) => sum + part.bytes, 0),
     MultipartUpload: {
@@ -115,13 +143,17 @@ async function tryComplete(
     },
   });
   try {
-    await asking(asked, () => s3.client.send(command, { abortSignal: asked.signal }));
-    return undefined;
-  } catch (error) {
+    const { ChecksumCRC32 } = await asking(asked, () => s3.client.send(command, { abortSignal: asked.signal }));
+    return { kind: ChecksumCRC32 === checksum ? 'checked' : 'answered' };
+  } catch (refusal) {
     asked.signal?.throwIfAborted();
-    return error;
+    return { kind: 'refused', refusal };
   }
 }
+
+type CompleteAnswer =
+  | { readonly kind: 'checked' | 'answered' }
+  | { readonly kind: 'refused'; readonly refusal: unknown };
 
 /** Refusals that no lost answer can explain. NoSuchUpload is none: it is what a retry hears after a success. */
 function isFinal(refusal: unknown): boolean {
@@ -133,12 +165,13 @@ function isFinal(refusal: unknown): boolean {
 
 /**
  * Size and CRC32 decide. A store that keeps no CRC32 is believed when it answered that it made the object of our size;
- * without such an answer the ETag has to be the one made of our parts.
+ * without such an answer the ETag has to be the one made of our parts. Who may only list decides by the size: S3 made the
+ * object of parts whose checksums it compared, and such a writer must choose names that nobody else writes.
  */
-function isOurs(stored: ObjectFacts, expected: Whole & { expectedBytes: Bytes; answered: boolean }): boolean {
+function isOurs(stored: Stored, expected: Whole & { expectedBytes: Bytes; answered: boolean }): boolean {
   if (stored.bytes !== expected.expectedBytes) return false;
   if (stored.crc32 !== undefined) return stored.crc32 === expected.crc32;
-  return expected.answered || stored.etag === etagOf(expected.parts);
+  return stored.kind === 'listed' || expected.answered || stored.etag === etagOf(expected.parts);
 }
 
 /** MD5 over the MD5s of the parts, and their number: what S3 shows for unencrypted uploads, and compatibles always. */

@@ -172,11 +172,15 @@ class S3Store implements ObjectStore, Disposable {
     signal?: AbortSignal,
   ): Promise<void> {
     const asked = this.#asked('complete-multipart-upload', upload.key, signal);
-    return completeUpload(
-      this.#s3,
-      { upload, asked, look: () => this.head(upload.key, { ...(signal && { signal }) }) },
-      whole,
-    );
+    const options = signal === undefined ? {} : { signal };
+    const look = () => this.head(upload.key, options);
+    const list = () => this.#listed(upload.key, options);
+    return completeUpload(this.#s3, { upload, asked, look, list }, whole);
+  }
+
+  async #listed(key: string, options: { signal?: AbortSignal }): Promise<ListedObject | undefined> {
+    for await (const object of this.list(key, options)) if (object.key === key) return object;
+    return undefined;
   }
 
   abortMultipartUpload(upload: MultipartUpload): Promise<void> {

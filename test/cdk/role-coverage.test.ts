@@ -60,7 +60,7 @@ const ONLY_AT_TIMES = [
   // Packs above the size of one part, and the question whether one is stored whose answer got lost.
   'read-shard upload disks/*/packs/*',
   'read-shard abort disks/*/packs/*',
-  'read-shard read disks/*/packs/*',
+  'read-shard list disks/*/packs/*',
   'sweep-runs abort disks/*/packs/*',
   // Points that were let go, and damage that was found.
   'prune-points remove vms/*/metadata/*',
@@ -80,7 +80,7 @@ const allowanceOf: Record<StoreCall['operation'], readonly Allowance[]> = {
   extendLock: ['lock'],
   createMultipartUpload: ['upload'],
   uploadPart: ['upload'],
-  completeMultipartUpload: ['upload', 'read'],
+  completeMultipartUpload: ['upload'],
   abortMultipartUpload: ['abort'],
   listMultipartUploads: [],
 };

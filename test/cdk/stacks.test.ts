@@ -190,6 +190,25 @@ test('one function destroys versions, of packs, indexes and manifests, and it ca
   );
 });
 
+test('readers can neither read back what they write nor delete anything', () => {
+  const role = roleOf('read-shard');
+  assert.doesNotMatch(JSON.stringify(actionsOf(role)), /Delete/);
+  const readable = targetsOf('s3:GetObject', role).map((target) => target.replace(/.*backups\//, ''));
+  assert.ok(
+    readable.includes('disks/*/indexes/*') && !readable.some((target) => target.includes('packs')),
+    `${readable}`,
+  );
+});
+
+test('only snapshot-disks, which writes the connection object, readers, and the steps that end its session may read it', () => {
+  const reading = Object.entries(pipeline.findResources('AWS::IAM::Policy'))
+    .filter(([, { Properties }]) =>
+      targetsOf('s3:GetObject', Properties.PolicyDocument.Statement).some((target) => target.includes('connections/')),
+    )
+    .map(([id]) => id.replace(/Role.*/, ''));
+  assert.deepEqual(reading.sort(), ['readshard', 'releasehost', 'snapshotdisks', 'sweepruns']);
+});
+
 test('who judges what may go can delete nothing, and no role changes retention, lifecycle or the bucket', () => {
   assert.doesNotMatch(JSON.stringify(actionsOf(roleOf('plan-collection'))), /Delete|Put(?!LogEvents)/);
   assert.doesNotMatch(JSON.stringify(statements(pipeline)), /Retention|LegalHold|Lifecycle|PutBucket/);
