@@ -6,14 +6,17 @@ import { writeReport } from '#lib/report/write-report.ts';
 import { retentionPolicy } from '#lib/retention/policy.ts';
 import type { StorageClass } from '#lib/store/object-store.ts';
 import { STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
+import { summaryOf } from '#lib/workflow/policy-summary.ts';
 import { formatBytes } from './console-text.ts';
 import { writeNamedFile } from './named-file.ts';
+import { policiesAs } from './settings-policies.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
 interface ReportOptions extends VaultOptions {
   readonly to: string;
   readonly objective: number;
   readonly class: string;
+  readonly settings?: string;
   readonly keepLast?: number;
   readonly keepDaily?: number;
   readonly keepWeekly?: number;
@@ -28,6 +31,7 @@ export function addReport(program: Command): void {
     .requiredOption('--to <file>', 'where the page goes')
     .option('--objective <hours>', 'how old the newest point of a VM may be', wholeNumber, 26)
     .option('--class <name>', `storage class of the packs: ${STORAGE_CLASSES.join(', ')}`, 'STANDARD')
+    .option('--settings <file>', 'the settings file: next runs, coverage and retention go by its policies')
     .option('--keep-last <count>', 'show what retention would let go: points kept', wholeNumber)
     .option('--keep-daily <count>', 'days of which the newest point stays', wholeNumber)
     .option('--keep-weekly <count>', 'weeks of which the newest point stays', wholeNumber)
@@ -43,6 +47,7 @@ export function addReport(program: Command): void {
         prices: SHIPPED_PRICES,
         storageClass: storageClassOf(options.class),
         ...(retention && { retention }),
+        ...(options.settings && { policies: await policiesAs(options.settings, summaryOf) }),
       });
       await writeNamedFile(options.to, page);
       const late = fleet.vms.filter(({ status }) => status === 'late').length;

@@ -1,11 +1,10 @@
 /** blockferry start: a backup run of one VM, or of all VMs of a policy, on AWS. */
 
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import * as z from 'zod/mini';
 import { backupInput } from '#lib/workflow/backup-input.ts';
 import { fleetInput, fleetInputOf } from '#lib/workflow/fleet-input.ts';
 import { addInstallationOptions, type InstallationOptions, openService } from './installation-options.ts';
+import { readPolicies } from './settings-policies.ts';
 import { UsageError } from './vault-options.ts';
 
 interface StartOptions extends InstallationOptions {
@@ -54,16 +53,9 @@ export async function requested(
   throw new UsageError(`${wrong} cannot be used; a VM is named by its uuid, readers are 1 to 16`);
 }
 
-const settingsFile = z.object({ policies: z._default(z.array(z.looseObject({ name: z.string() })), []) });
-
 async function policyInput(file: string, name: string): Promise<object> {
-  let content: z.infer<typeof settingsFile>;
-  try {
-    content = settingsFile.parse(JSON.parse(await readFile(file, 'utf8')));
-  } catch (cause) {
-    throw new UsageError(`${file} cannot be read as settings; name another file with --settings`, { cause });
-  }
-  const policy = content.policies.find((candidate) => candidate.name === name);
+  const policies = await readPolicies(file);
+  const policy = policies.find((candidate) => candidate.name === name);
   if (policy !== undefined) return fleetInput.parse(fleetInputOf(policy));
-  throw new UsageError(`${file} has no policy ${name}; it has ${content.policies.map((each) => each.name).join(', ')}`);
+  throw new UsageError(`${file} has no policy ${name}; it has ${policies.map((each) => each.name).join(', ')}`);
 }

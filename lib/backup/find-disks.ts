@@ -12,8 +12,8 @@ import type { RunDisk, RunRecord } from './run-record.ts';
 import { requireRoom } from './storage-room.ts';
 
 /** Marks that users of Xen Orchestra have on their disks and VMs already. */
-const EXCLUDED_DISK = '[NOBAK]';
-const EXCLUDED_VM_TAG = 'xo:no-bak';
+export const EXCLUDED_DISK = '[NOBAK]';
+export const EXCLUDED_VM_TAG = 'xo:no-bak';
 
 export interface FoundVm {
   readonly vmName: string;
@@ -77,7 +77,8 @@ async function attachedDisks(
   return found.sort((a, b) => Number(a.vbd.userDevice) - Number(b.vbd.userDevice));
 }
 
-function whyNoSnapshot(vdi: VdiRecord): string | undefined {
+/** Why no host can back the disk up, with the cure; undefined for disks that can be. */
+export function whyNoSnapshot(vdi: VdiRecord): string | undefined {
   if (vdi.sharable) return `${vdi.nameLabel} is shared between VMs, and shared disks have no snapshots; exclude it`;
   if (vdi.resetsOnBoot) return `${vdi.nameLabel} is reset whenever its VM boots; exclude it`;
   return undefined;

@@ -1,6 +1,5 @@
 /** Which VMs of a pool a policy selects; pure, so that a selection can be shown before anything runs. */
 
-import type { VmRecord } from '#lib/xapi/vm.ts';
 import { FleetTooLarge, NothingSelected } from './failures.ts';
 
 /** A tag that users of Xen Orchestra have on VMs already. */
@@ -18,7 +17,11 @@ export interface Selection {
   readonly exclude: Choice;
 }
 
-export type SelectableVm = Pick<VmRecord, 'uuid' | 'nameLabel' | 'tags'>;
+export interface SelectableVm {
+  readonly uuid: string;
+  readonly nameLabel: string;
+  readonly tags: readonly string[];
+}
 
 /** `missing` are uuids and names that the policy selects and no VM has. Throws NothingSelected and FleetTooLarge. */
 export function selectVms(
@@ -27,8 +30,7 @@ export function selectVms(
   maxVms: number,
 ): { readonly selected: readonly SelectableVm[]; readonly missing: readonly string[] } {
   const selected = vms
-    .filter((vm) => select === 'all' || isIn(select, vm))
-    .filter((vm) => !isIn(exclude, vm) && !vm.tags.includes(EXCLUDED_TAG))
+    .filter((vm) => isSelected({ select, exclude }, vm))
     .toSorted((a, b) => a.nameLabel.localeCompare(b.nameLabel) || a.uuid.localeCompare(b.uuid));
   if (selected.length === 0) {
     throw new NothingSelected(
@@ -41,6 +43,12 @@ export function selectVms(
     );
   }
   return { selected, missing: select === 'all' ? [] : missingFrom(vms, select) };
+}
+
+/** Whether a policy backs the VM up. */
+export function isSelected({ select, exclude }: Pick<Selection, 'select' | 'exclude'>, vm: SelectableVm): boolean {
+  if (isIn(exclude, vm) || vm.tags.includes(EXCLUDED_TAG)) return false;
+  return select === 'all' || isIn(select, vm);
 }
 
 function isIn({ uuids, names, tags }: Choice, vm: SelectableVm): boolean {

@@ -48,6 +48,12 @@ export const vaultKeys = {
   receipt: (run: RunId, { shard, part }: { shard: number; part: number }) =>
     `runs/${run}/receipts/${padded(shard)}-${padded(part)}.json`,
   results: (run: RunId) => `runs/${run}/results/`,
+  /** Apart from points: written anew by every upkeep, and of no use to a restore. */
+  inventories: () => 'upkeep/inventories/',
+  inventory: (pool: string) => `upkeep/inventories/${pool}.json`,
+  lastSweep: () => 'upkeep/sweep.json',
+  report: (day: Date) => `reports/${day.toISOString().slice(0, 10)}.html`,
+  latestReport: () => 'reports/latest.html',
   connections: () => 'connections/',
   /** Apart from the run's other objects, so that a lifecycle rule can expire connections after one day by prefix. */
   connection: (run: RunId) => `connections/${run}.json`,
@@ -77,5 +83,8 @@ export const vaultPatterns = {
   shards: 'runs/*/shards.jsonl',
   receipts: 'runs/*/receipts/*',
   results: 'runs/*/results/*',
+  inventories: 'upkeep/inventories/*',
+  lastSweep: 'upkeep/sweep.json',
+  reports: 'reports/*',
   connections: 'connections/*',
 } as const;

@@ -1,95 +1,116 @@
-/** What has no backup: VMs and disks of a pool that the vault lacks, and VMs of the vault that the pool lacks. */
+/** What has no backup: VMs and disks of the pools that the vault lacks, and VMs of the vault that the pools lack. */
 
+import { EXCLUDED_DISK, EXCLUDED_VM_TAG } from '#lib/backup/find-disks.ts';
 import { parseDocument } from '#lib/format/document.ts';
+import type { InventoryDisk, InventoryVm, PoolInventory } from '#lib/format/inventory.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { type VmPoint, vmPoint } from '#lib/format/point.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import type { XapiCaller } from '#lib/xapi/session.ts';
-import { readAllVbds } from '#lib/xapi/vbd.ts';
-import { readAllVdis } from '#lib/xapi/vdi.ts';
-import { readRealVms } from '#lib/xapi/vm.ts';
+import { type PolicySummary, policySelecting } from './policy.ts';
 
-export interface PoolVm {
-  readonly uuid: string;
-  readonly name: string;
-  readonly tags: readonly string[];
-  readonly disks: readonly { readonly uuid: string; readonly name: string }[];
-}
-
-export interface Gap {
-  readonly kind: 'vm-without-point' | 'disk-without-point' | 'vm-gone-from-pool';
+/** The newest point of a VM, as far as coverage goes by it. */
+export interface CoveredVm {
   readonly vm: string;
   readonly name: string;
-  /** What is missing and, where it can be told, by whose wish. */
+  readonly pool: string;
+  readonly time: Date;
+  readonly disks: readonly { readonly disk: string }[];
+}
+
+export type GapKind = 'not-selected' | 'no-point-yet' | 'disk-left-out' | 'gone-from-pool';
+
+export interface Gap {
+  readonly kind: GapKind;
+  readonly pool: string;
+  readonly vm: string;
+  readonly name: string;
+  /** What is missing and by whose wish. */
   readonly why: string;
 }
 
-/** VMs and disks that users of Xen Orchestra have marked already (lib/backup/find-disks.ts goes by the same marks). */
-const EXCLUDED_TAG = 'xo:no-bak';
-const EXCLUDED_DISK = '[NOBAK]';
-
-/** `newest` holds the newest point of every VM of the vault; points of other pools are left alone when `pool` is named. */
+/** Without policies a VM is judged by its points alone. Points of pools without an inventory are left alone. */
 export function coverageGaps(
-  poolVms: readonly PoolVm[],
-  newest: readonly VmPoint[],
-  { pool }: { pool?: string } = {},
+  inventories: readonly Pick<PoolInventory, 'pool' | 'vms'>[],
+  newest: readonly CoveredVm[],
+  policies?: readonly PolicySummary[],
 ): Gap[] {
-  const points = new Map<string, VmPoint>(newest.map((point) => [point.vm, point]));
-  const known = new Set(poolVms.map(({ uuid }) => uuid));
-  const gone = newest.filter(({ vm, pool: of }) => !known.has(vm) && (pool === undefined || pool === of));
-  return [
-    ...poolVms.flatMap((vm) => gapsOf(vm, points.get(vm.uuid))),
-    ...gone.map(({ vm, vmName, time }) => ({
-      kind: 'vm-gone-from-pool' as const,
-      vm,
-      name: vmName,
-      why: `the pool has no such VM; its points stay, the newest of ${time.toISOString().slice(0, 10)}`,
-    })),
-  ];
+  const covered = new Map(newest.map((point) => [point.vm, point]));
+  return inventories.flatMap(({ pool, vms }) => {
+    const known = new Set(vms.map(({ uuid }) => uuid));
+    const gone = newest.filter((point) => point.pool === pool && !known.has(point.vm));
+    return [
+      ...vms.flatMap((vm) => gapsOf(vm, { pool, point: covered.get(vm.uuid), policies })),
+      ...gone.map(({ vm, name, time }) => ({
+        kind: 'gone-from-pool' as const,
+        pool,
+        vm,
+        name,
+        why: `the pool has no such VM; its points stay, the newest of ${time.toISOString().slice(0, 10)}`,
+      })),
+    ];
+  });
 }
 
-function gapsOf({ uuid, name, tags, disks }: PoolVm, point: VmPoint | undefined): Gap[] {
-  if (point === undefined) {
-    const wanted = tags.includes(EXCLUDED_TAG);
-    const why = wanted ? `left out by its tag ${EXCLUDED_TAG}` : 'no policy selects it, or its first run has not ended';
-    return [{ kind: 'vm-without-point', vm: uuid, name, why }];
+interface Known {
+  readonly pool: string;
+  readonly point: CoveredVm | undefined;
+  readonly policies: readonly PolicySummary[] | undefined;
+}
+
+function gapsOf(vm: InventoryVm, { pool, point, policies }: Known): Gap[] {
+  const about = { pool, vm: vm.uuid, name: vm.name };
+  const policy = policies && policySelecting(policies, vm, pool);
+  const unselected = whyNotSelected(vm, policies, policy);
+  if (unselected !== undefined) {
+    const left = point === undefined ? 'it has no point' : `its newest point is of ${day(point.time)}`;
+    return [{ kind: 'not-selected', ...about, why: `${unselected}; ${left}` }];
   }
-  const backedUp = new Set<string>(point.disks.map(({ disk }) => disk));
-  return disks
-    .filter((disk) => !backedUp.has(disk.uuid))
-    .map((disk) => {
-      const wanted = disk.name.includes(EXCLUDED_DISK);
-      const why = `disk ${disk.name} (${disk.uuid}) is not in the newest point: ${wanted ? `left out by ${EXCLUDED_DISK} in its name` : 'excluded by the policy, impossible to snapshot, or added since'}`;
-      return { kind: 'disk-without-point', vm: uuid, name, why };
-    });
+  if (point === undefined) {
+    const why =
+      policy === undefined ? 'no run of it has ended' : `policy ${policy.policy} selects it, and no run has ended`;
+    return [{ kind: 'no-point-yet', ...about, why }];
+  }
+  const backedUp = new Set(point.disks.map(({ disk }) => disk));
+  return vm.disks
+    .filter(({ uuid }) => !backedUp.has(uuid))
+    .map((disk) => ({
+      kind: 'disk-left-out',
+      ...about,
+      why: `${disk.name} (${disk.uuid}): ${whyLeftOut(disk, policy)}`,
+    }));
 }
 
-/** The machines of a pool with their disks, in three calls. */
-export async function readPoolVms(session: XapiCaller): Promise<PoolVm[]> {
-  const vdis = new Map((await readAllVdis(session)).map((vdi) => [vdi.ref, vdi]));
-  const vbds = new Map((await readAllVbds(session)).map((vbd) => [vbd.ref, vbd]));
-  return (await readRealVms(session)).map(({ uuid, nameLabel, tags, vbds: refs }) => ({
-    uuid,
-    name: nameLabel,
-    tags,
-    disks: refs.flatMap((ref) => {
-      const vbd = vbds.get(ref);
-      const vdi = vbd?.type === 'Disk' && vbd.vdi !== null ? vdis.get(vbd.vdi) : undefined;
-      return vdi === undefined ? [] : [{ uuid: vdi.uuid, name: vdi.nameLabel }];
-    }),
-  }));
+function whyNotSelected(
+  { tags }: InventoryVm,
+  policies: readonly PolicySummary[] | undefined,
+  policy: PolicySummary | undefined,
+): string | undefined {
+  if (tags.includes(EXCLUDED_VM_TAG)) return `left out by its tag ${EXCLUDED_VM_TAG}`;
+  return policies !== undefined && policy === undefined ? 'no policy selects it' : undefined;
 }
+
+function whyLeftOut({ uuid, name, impossible }: InventoryDisk, policy: PolicySummary | undefined): string {
+  if (name.includes(EXCLUDED_DISK)) return `left out by ${EXCLUDED_DISK} in its name`;
+  if (policy?.excludeDisks?.includes(uuid)) return `left out by excludeDisks of policy ${policy.policy}`;
+  return impossible ?? 'added since the newest point, or left out when that was made';
+}
+
+const day = (time: Date) => time.toISOString().slice(0, 10);
 
 const POINT_KEY = /^vms\/([0-9a-f-]{36})\/points\/\d{8}T\d{6}Z-[0-9a-f]{16}\.json$/;
 
 /** The newest point of every VM of the vault: names come in order of time, so that one document for each is read. */
-export async function readNewestPoints(store: ObjectStore): Promise<VmPoint[]> {
+export async function readNewestPoints(store: ObjectStore): Promise<CoveredVm[]> {
   const newest = new Map<string, string>();
   for await (const { key } of store.list(vaultKeys.vms())) {
     const vm = POINT_KEY.exec(key)?.[1];
     if (vm !== undefined) newest.set(vm, key);
   }
-  const points: VmPoint[] = [];
-  for (const key of newest.values()) points.push(parseDocument(vmPoint, await store.get(key), key));
+  const points: CoveredVm[] = [];
+  for (const key of newest.values()) points.push(coveredVm(parseDocument(vmPoint, await store.get(key), key)));
   return points;
+}
+
+function coveredVm({ vm, vmName, pool, time, disks }: VmPoint): CoveredVm {
+  return { vm, name: vmName, pool, time, disks };
 }

@@ -3,10 +3,11 @@
 import type { Pricing } from '#lib/cost/point-cost.ts';
 import { storageMonth } from '#lib/cost/storage-class.ts';
 import { RETIRED_AFTER_HOURS } from '#lib/observe/late-vms.ts';
-import { decideRetention, type RetentionPolicy } from '#lib/retention/policy.ts';
 import type { Bytes } from '#lib/units.ts';
 import { anomalyHints, median } from './anomalies.ts';
 import type { PointFacts, VmHistory } from './history.ts';
+import { nextRun, type PolicySummary } from './policy.ts';
+import type { RetentionPreview } from './retention-preview.ts';
 
 export interface Verified {
   readonly level: number;
@@ -26,8 +27,11 @@ export interface VmReport extends Omit<VmHistory, 'points'> {
   readonly recent: readonly PointFacts[];
   readonly status: VmStatus;
   readonly newest: PointFacts;
-  /** The newest point's time and the median interval of the last fortnight's; absent with a single point. */
-  readonly nextExpected?: Date;
+  /**
+   * The next run of the schedule of its policy; without one, the newest point's time and the median interval of the last
+   * fortnight's. Absent for a single point of no policy.
+   */
+  readonly next?: { readonly time: Date; readonly by: 'schedule' | 'habit' };
   readonly storedBytes: Bytes;
   /** Paid for the runs of the last 30 days, and for keeping what is stored for a month, in dollars. */
   readonly runsDollars: number;
@@ -37,7 +41,7 @@ export interface VmReport extends Omit<VmHistory, 'points'> {
   readonly hints: readonly string[];
   /** The oldest of the newest verifications of its disks; absent when a disk was never verified after its commit. */
   readonly verified?: Verified;
-  readonly retention?: { readonly points: number; readonly storedBytes: Bytes };
+  readonly retention?: RetentionPreview;
 }
 
 export interface FleetReport {
@@ -63,7 +67,13 @@ export interface ReportSettings extends Pricing {
   readonly vault: string;
   /** How old the newest point of a VM may be. */
   readonly objectiveMs: number;
-  readonly retention?: RetentionPolicy;
+}
+
+/** What has to be looked up for a VM beside its points. */
+export interface VmFindings {
+  readonly policy?: PolicySummary | undefined;
+  readonly verified?: Verified | undefined;
+  readonly retention?: RetentionPreview | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -84,11 +94,11 @@ export class FleetBuilder {
     this.#settings = settings;
   }
 
-  add(history: VmHistory, verified?: Verified): void {
+  add(history: VmHistory, findings: VmFindings = {}): void {
     const newest = history.points.at(-1);
     if (newest === undefined) return;
     for (const point of history.points) this.#count(point);
-    this.#vms.push(vmReport({ ...history, newest, ...(verified && { verified }) }, this.#settings));
+    this.#vms.push(vmReport({ ...history, newest }, findings, this.#settings));
   }
 
   finish(): FleetReport {
@@ -117,29 +127,38 @@ export class FleetBuilder {
   }
 }
 
-type Known = VmHistory & { readonly newest: PointFacts; readonly verified?: Verified };
+type Known = VmHistory & { readonly newest: PointFacts };
 
-function vmReport({ points, ...history }: Known, settings: ReportSettings): VmReport {
+function vmReport({ points, ...history }: Known, findings: VmFindings, settings: ReportSettings): VmReport {
   const { newest } = history;
-  const { now, prices, storageClass, retention } = settings;
+  const { now, prices, storageClass } = settings;
+  const { policy, verified, retention } = findings;
   const month = points.filter(({ time }) => now.getTime() - time.getTime() < MONTH_DAYS * DAY_MS);
   const storedBytes = sumOf(points, ({ storedBytes: bytes }) => bytes);
   const keeping = (bytes: Bytes) => storageMonth(prices, storageClass, { bytes }).dollars;
   const runsDollars = sumOf(month, ({ run }) => run.actualDollars);
   const added = sumOf(month, ({ storedBytes: bytes }) => bytes);
-  const next = nextExpected(points);
+  const next = nextOf(points, policy, now);
   return {
     ...history,
     ...shownOf(points),
+    ...(policy && { policy: policy.policy }),
     status: statusOf(now.getTime() - newest.time.getTime(), settings.objectiveMs),
-    ...(next && { nextExpected: next }),
+    ...(next && { next }),
     storedBytes,
     runsDollars,
     storageDollars: keeping(storedBytes),
     forecastDollars: runsDollars + keeping(storedBytes + added),
-    hints: anomalyHints(points),
-    ...(retention && { retention: letGo(points, retention, now) }),
+    hints: [...(newest.budgetPassed === undefined ? [] : [newest.budgetPassed]), ...anomalyHints(points)],
+    ...(verified && { verified }),
+    ...(retention && { retention }),
   };
+}
+
+function nextOf(points: readonly PointFacts[], policy: PolicySummary | undefined, now: Date): VmReport['next'] {
+  if (policy !== undefined) return { time: nextRun(policy, now), by: 'schedule' };
+  const time = nextByHabit(points);
+  return time && { time, by: 'habit' };
 }
 
 function statusOf(ageMs: number, objectiveMs: number): VmStatus {
@@ -159,16 +178,11 @@ function shownOf(points: readonly PointFacts[]) {
   };
 }
 
-function nextExpected(points: readonly PointFacts[]): Date | undefined {
+function nextByHabit(points: readonly PointFacts[]): Date | undefined {
   const times = points.slice(-INTERVALS - 1).map(({ time }) => time.getTime());
   const newest = times.at(-1);
   if (newest === undefined || times.length < 2) return undefined;
   return new Date(newest + median(times.slice(1).map((time, index) => time - (times[index] ?? time))));
-}
-
-function letGo(points: readonly PointFacts[], policy: RetentionPolicy, now: Date) {
-  const going = decideRetention(points, policy, now).filter(({ keep }) => !keep);
-  return { points: going.length, storedBytes: sumOf(going, ({ point }) => point.storedBytes) };
 }
 
 function sumOf<Item>(items: readonly Item[], of: (item: Item) => number): number {

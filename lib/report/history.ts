@@ -11,6 +11,8 @@ export interface PointFacts {
   readonly name: string;
   readonly time: Date;
   readonly kind: 'full' | 'incremental';
+  /** Which entry of each disk's ledger belongs to it. */
+  readonly entries: readonly { readonly disk: DiskId; readonly seq: number }[];
   /** Why disks were read in full, each cause once. */
   readonly causes: readonly string[];
   /** What the host reported as changed, or a full had to read. */
@@ -21,17 +23,24 @@ export interface PointFacts {
   readonly unchangedBytes: Bytes;
   /** Paid once for the run, beside what its work was estimated at with readers as fast as Lambda's network. */
   readonly run: Difference;
+  /** What the run told of its budget, when it passed it. */
+  readonly budgetPassed?: string;
 }
 
 export interface VmHistory {
   readonly vm: VmId;
   readonly name: string;
   readonly pool: string;
+  /** That asked for the newest point. */
+  readonly policy?: string;
   /** Of the newest point. */
   readonly disks: readonly { readonly disk: DiskId; readonly name: string; readonly diskBytes: Bytes }[];
   /** Oldest first, at least one. */
   readonly points: readonly PointFacts[];
 }
+
+/** With 16 requests each: 200,000 points at 30 ms take less than two minutes. */
+const VMS_AT_ONCE = 4;
 
 const VM_KEY = /^vms\/([0-9a-f-]{36})\/points\//;
 
@@ -42,9 +51,13 @@ export async function* readHistories(store: ObjectStore, pricing: Pricing): Asyn
     const vm = VM_KEY.exec(key)?.[1];
     if (vm !== undefined) vms.add(vm);
   }
-  for (const vm of vms) {
-    const history = historyOf(await listPoints(store, parseVmId(vm)), pricing);
-    if (history !== undefined) yield history;
+  const ids = [...vms];
+  for (let i = 0; i < ids.length; i += VMS_AT_ONCE) {
+    const together = ids.slice(i, i + VMS_AT_ONCE).map((vm) => listPoints(store, parseVmId(vm)));
+    for (const points of await Promise.all(together)) {
+      const history = historyOf(points, pricing);
+      if (history !== undefined) yield history;
+    }
   }
 }
 
@@ -55,6 +68,7 @@ function historyOf(points: readonly NamedPoint[], pricing: Pricing): VmHistory |
     vm: newest.vm,
     name: newest.vmName,
     pool: newest.pool,
+    ...(newest.policy === undefined ? {} : { policy: newest.policy }),
     disks: newest.disks.map(({ disk, name, diskBytes }) => ({ disk, name, diskBytes })),
     points: points.map(({ name, point }) => factsOf(name, point, pricing)),
   };
@@ -68,11 +82,13 @@ function factsOf(name: string, point: VmPoint, pricing: Pricing): PointFacts {
     name,
     time: point.time,
     kind: fulls.length > 0 ? 'full' : 'incremental',
+    entries: point.disks.map(({ disk, seq }) => ({ disk, seq })),
     causes: [...new Set(fulls.map(({ full }) => full?.because ?? 'unknown'))],
     changedBytes: sum(({ plannedBytes }) => plannedBytes),
     newBytes: sum(({ dataGrains }) => dataGrains * GRAIN_BYTES),
     storedBytes: sum(({ storedBytes }) => storedBytes),
     unchangedBytes: sum(({ unchangedGrains }) => unchangedGrains * GRAIN_BYTES),
     run: pointCost(pricing, point),
+    ...(point.budgetPassed === undefined ? {} : { budgetPassed: point.budgetPassed }),
   };
 }

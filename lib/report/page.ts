@@ -1,5 +1,7 @@
 /** The report as one HTML page that needs nothing but itself: no script, no font, no request. */
 
+import type { SweepResult } from '#lib/format/sweep-result.ts';
+import { type Coverage, coverageSection, leftoversSection } from './attention.ts';
 import { ageText, bytesText, countText, dollarsText, timeText } from './figures.ts';
 import type { FleetDay, FleetReport } from './fleet.ts';
 import type { DiskHeat } from './heat.ts';
@@ -13,19 +15,22 @@ export interface PageParts {
   /** How old the prices are, for people. */
   readonly pricesNote: string;
   readonly heat: readonly DiskHeat[];
+  readonly coverage: Coverage;
+  /** Undefined in a vault that was never swept. */
+  readonly sweep: SweepResult | undefined;
 }
 
 /** The browser itself refuses whatever the page would load, should a name in it ever get out of its quotes. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-export function reportPage({ fleet, pricesNote, heat }: PageParts): string {
+export function reportPage({ fleet, pricesNote, heat, coverage, sweep }: PageParts): string {
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <link rel="icon" href="data:,"><title>Backups in ${fleet.vault}</title><style>${STYLE}</style></head>
 <body><header><h1>Backups in ${fleet.vault}</h1>
 <p class="soft">As of <time datetime="${fleet.made.toISOString()}">${timeText(fleet.made)}</time>. Times are UTC.</p></header>
-<main>${tiles(fleet)}${historySection(fleet.days)}${fleetSection(fleet)}${heatSection(heat)}${notes(fleet, pricesNote)}</main></body></html>
+<main>${tiles(fleet)}${historySection(fleet.days)}${fleetSection(fleet)}${coverageSection(coverage)}${leftoversSection(sweep)}${heatSection(heat)}${notes(fleet, pricesNote)}</main></body></html>
 `;
   return page.text;
 }
@@ -71,7 +76,7 @@ function fleetSection(fleet: FleetReport): Markup {
   const span = { from, to: fleet.made };
   return html`<section><h2>Virtual machines</h2>
 <p class="soft">Points from ${timeText(from).slice(0, 10)} to ${timeText(fleet.made).slice(0, 10)}:<span class="key" style="background:var(--stored)"></span>increment<span class="key" style="background:var(--full)"></span>full</p>
-<table class="fleet"><thead><tr><th scope="col">VM</th><th scope="col">State</th><th scope="col">Last good point</th><th scope="col">Next expected</th><th scope="col">Verified</th><th scope="col" class="number">Changed last</th><th scope="col" class="number">Stored</th><th scope="col" class="number">A month</th><th scope="col" class="number">Next month</th><th scope="col">Points</th></tr></thead>
+<table class="fleet"><thead><tr><th scope="col">VM</th><th scope="col">State</th><th scope="col">Last good point</th><th scope="col">Next run</th><th scope="col">Verified</th><th scope="col" class="number">Changed last</th><th scope="col" class="number">Stored</th><th scope="col" class="number">A month</th><th scope="col" class="number">Next month</th><th scope="col">Points</th></tr></thead>
 <tbody>${fleet.vms.map((vm) => vmRow(vm, { now: fleet.made, span }))}</tbody></table></section>`;
 }
 
@@ -91,7 +96,8 @@ function notes({ vms, objectiveMs }: FleetReport, pricesNote: string): Markup {
   const unnamed = vms.filter(({ verified }) => verified === undefined).length;
   return html`<section><h2>How to read this</h2><ul>
 <li>Late: the newest restore point is older than ${ageText(objectiveMs)}. Retired: nothing new for two weeks, as of a VM that is gone from its pool; its points stay.</li>
-<li>Next expected: newest point plus the median interval of the last fourteen. The schedule itself is not in the vault.</li>
+<li>Next run: by the schedule of the VM's policy; where no policy selects it (marked ~), newest point plus the median interval of the last fourteen.</li>
+<li>Retention: what no rule keeps any more a week from now, with a point on each day until then. Freed are packs, indexes and manifests that no other point uses.</li>
 <li>Costs: ${pricesNote}. Runs by what readers and commit used; storage by the bytes that runs stored. Not in them: what a site pays whether it backs up or not (key, secret, endpoints, link).</li>
 <li>Next month: as much added as in the last 30 days, nothing let go.</li>
 <li>${countText(unnamed, 'VM')} without a verification record: they were checked at commit only (level 0).</li></ul></section>`;

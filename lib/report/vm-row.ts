@@ -14,12 +14,12 @@ interface RowSetting {
 }
 
 export function vmRow(vm: VmReport, { now, span }: RowSetting): Markup {
-  const { newest, nextExpected, verified } = vm;
+  const { newest, next, verified } = vm;
   const age = ageText(now.getTime() - newest.time.getTime());
   return html`<tr><th scope="row" data-name="VM">${vm.name}</th>
 <td data-name="State"><span class="${vm.status === 'late' ? 'late' : 'good'}">${vm.status}</span></td>
 <td data-name="Last good point">${timeText(newest.time)} (${age})</td>
-<td data-name="Next expected">${nextExpected === undefined ? 'unknown' : timeText(nextExpected)}</td>
+<td data-name="Next run">${next === undefined ? 'unknown' : `${next.by === 'habit' ? '~ ' : ''}${timeText(next.time)}`}</td>
 <td data-name="Verified">${verified === undefined ? 'at commit' : `level ${verified.level}, ${ageText(now.getTime() - verified.time.getTime())} ago`}</td>
 <td class="number" data-name="Changed last">${bytesText(newest.changedBytes)}</td>
 <td class="number" data-name="Stored">${bytesText(vm.storedBytes)}</td>
@@ -32,7 +32,9 @@ export function vmRow(vm: VmReport, { now, span }: RowSetting): Markup {
 
 function retentionLine({ retention }: VmReport): Markup {
   if (retention === undefined || retention.points === 0) return html``;
-  return html`<p class="soft">Retention lets ${countText(retention.points, 'point')} go, which stored ${bytesText(retention.storedBytes)}; what later points still use of it stays.</p>`;
+  const { points, kind, bytes } = retention;
+  const freed = kind === 'exactly' ? bytesText(bytes) : `at most ${bytesText(bytes)}`;
+  return html`<p class="soft">Retention lets ${countText(points, 'point')} go within a week and frees ${freed}.</p>`;
 }
 
 function pointTable({ recent, pointCount }: VmReport): Markup {

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { anomalyHints } from '#lib/report/anomalies.ts';
-import { FleetBuilder, type ReportSettings } from '#lib/report/fleet.ts';
+import { FleetBuilder, type ReportSettings, type VmFindings } from '#lib/report/fleet.ts';
 import type { PointFacts, VmHistory } from '#lib/report/history.ts';
 import { readVerified } from '#lib/report/verified.ts';
-import { retentionPolicy } from '#lib/retention/policy.ts';
 import { GIB, MIB, parseDiskId } from '#lib/units.ts';
 import { memoryStore } from '../fakes/memory-store.ts';
 import { idOf, vmIdOf } from './point-fixture.ts';
@@ -25,6 +24,7 @@ function facts(daysAgo: number, changes: Partial<PointFacts> = {}): PointFacts {
     name: `point ${daysAgo}`,
     time: new Date(NOW.getTime() - daysAgo * DAY_MS),
     kind: 'incremental',
+    entries: [],
     causes: [],
     changedBytes: 100 * MIB,
     newBytes: 80 * MIB,
@@ -43,11 +43,19 @@ const history = (name: string, points: readonly PointFacts[]): VmHistory => ({
   points,
 });
 
-function reportOf(points: readonly PointFacts[], changes: Partial<ReportSettings> = {}) {
-  const builder = new FleetBuilder({ ...settings, ...changes });
-  builder.add(history('web', points));
+function reportOf(points: readonly PointFacts[], findings: VmFindings = {}) {
+  const builder = new FleetBuilder(settings);
+  builder.add(history('web', points), findings);
   return builder.finish().vms[0]!;
 }
+
+const nightly = {
+  policy: 'nightly',
+  select: 'all',
+  exclude: { uuids: [], names: [], tags: [] },
+  at: '01:30',
+  timezone: 'Europe/Berlin',
+} as const;
 
 const month = Array.from({ length: 10 }, (_, index) => facts(10 - index));
 
@@ -67,10 +75,19 @@ describe('the fleet', () => {
     );
   });
 
-  test('the next point is expected after the median interval, so that one missed night moves nothing', () => {
-    const { nextExpected } = reportOf([facts(9), facts(8), facts(7), facts(4), facts(3), facts(2), facts(1)]);
-    assert.deepEqual(nextExpected, NOW);
-    assert.equal(reportOf([facts(1)]).nextExpected, undefined);
+  test('the next run is that of the schedule of the policy', () => {
+    const { next, policy } = reportOf([facts(1)], { policy: nightly });
+    assert.deepEqual([next, policy], [{ time: new Date('2026-11-22T00:30:00Z'), by: 'schedule' }, 'nightly']);
+  });
+
+  test('without a policy the next point is expected after the median interval, so that one missed night moves nothing', () => {
+    const { next } = reportOf([facts(9), facts(8), facts(7), facts(4), facts(3), facts(2), facts(1)]);
+    assert.deepEqual(next, { time: NOW, by: 'habit' });
+    assert.equal(reportOf([facts(1)]).next, undefined);
+  });
+
+  test('a run that passed its budget says so beside its VM', () => {
+    assert.deepEqual(reportOf([facts(1, { budgetPassed: 'The run cost too much.' })]).hints, ['The run cost too much.']);
   });
 
   test('the forecast adds what the last 30 days added', () => {
@@ -78,11 +95,6 @@ describe('the fleet', () => {
     assert.equal(vm.storedBytes, 11 * GIB);
     assert.ok(Math.abs(vm.storageDollars - 11 * 0.023) < 1e-9);
     assert.ok(Math.abs(vm.forecastDollars - (12 * 0.023 + 0.01)) < 1e-9);
-  });
-
-  test('what retention would let go is said in points and in the bytes that they stored', () => {
-    const policy = retentionPolicy.parse({ keepDaily: 3, keepWithinDays: 1 });
-    assert.deepEqual(reportOf(month, { retention: policy }).retention, { points: 7, storedBytes: 7 * 40 * MIB });
   });
 
   test('a day of the fleet sums its points', () => {
