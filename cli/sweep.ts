@@ -31,7 +31,7 @@ export function addSweep(program: Command): void {
     .addHelpText(
       'after',
       '\nRuns of backup --local that wrote nothing for ten minutes are taken for dead: let none be under way.\n' +
-        'Exit code: 1 when something had to stay.\n' +
+        'Exit code: 1 when something had to stay, or when a pool or a record could not be looked at.\n' +
         '\nExample:\n  blockferry sweep --dry-run --host https://192.0.2.10 --fingerprint 00:11:... --vault s3://backups/site-a\n',
     )
     .action(sweep);
@@ -49,7 +49,7 @@ async function sweep(options: SweepOptions): Promise<void> {
   const plan = await planSweep(ports);
   const report = options.dryRun ? undefined : await carryOut(ports, plan);
   process.stdout.write(options.json ? `${JSON.stringify(factsOf(plan, report))}\n` : textOf(plan, report));
-  if (report !== undefined && report.left.length > 0) process.exitCode = 1;
+  if (plan.unexamined.length > 0 || (report?.left ?? []).length > 0) process.exitCode = 1;
 }
 
 function onlyPool(options: SweepOptions): Pools {
@@ -68,7 +68,8 @@ function onlyPool(options: SweepOptions): Pools {
 const LOCAL_EXECUTIONS: Executions = { isRunning: () => Promise.resolve(false) };
 
 function factsOf(plan: SweepPlan, report: SweepReport | undefined) {
-  return { goes: linesOf(plan), spared: plan.spared, ...(report === undefined ? {} : report) };
+  const { spared, unexamined } = plan;
+  return { goes: linesOf(plan), spared, unexamined, ...(report === undefined ? {} : report) };
 }
 
 function linesOf({ runs, leftovers, connections, leases, uploads }: SweepPlan): string[] {
@@ -88,11 +89,15 @@ const nameOf = (kind: 'destroy' | 'keep') => (kind === 'destroy' ? 'snapshot' : 
 
 function textOf(plan: SweepPlan, report: SweepReport | undefined): string {
   const goes = linesOf(plan);
+  const { unexamined } = plan;
   const lines = [
-    ...(goes.length === 0 ? ['Nothing was left behind.'] : goes),
+    ...(goes.length === 0 && unexamined.length === 0 ? ['Nothing was left behind.'] : goes),
+    ...unexamined.map(({ what, why }) => `not looked at: ${what}: ${why}`),
     ...plan.spared.map(({ what, why }) => `spared: ${what}: ${why}`),
     ...(report?.removed ?? []).map((what) => `removed: ${what}`),
-    ...(report?.left ?? []).map(({ what, why }) => `still there: ${what}: ${why}`),
+    ...(report?.left ?? [])
+      .filter((remark) => !unexamined.includes(remark))
+      .map(({ what, why }) => `still there: ${what}: ${why}`),
   ];
   return `${lines.join('\n')}\n`;
 }

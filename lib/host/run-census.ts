@@ -44,6 +44,8 @@ export interface Census {
   /** Connection objects of runs that died before they had a record. */
   readonly connections: readonly ConnectionDocument[];
   readonly spared: readonly Remark[];
+  /** What could not be read or asked about, with the reason. */
+  readonly unexamined: readonly Remark[];
 }
 
 export async function takeCensus(ports: CensusPorts): Promise<Census> {
@@ -61,6 +63,7 @@ class CensusTaker implements Census {
   readonly leases: HeldLease[] = [];
   readonly connections: ConnectionDocument[] = [];
   readonly spared: Remark[] = [];
+  readonly unexamined: Remark[] = [];
   readonly #ports: CensusPorts;
 
   constructor(ports: CensusPorts) {
@@ -72,8 +75,8 @@ class CensusTaker implements Census {
     for await (const object of store.list(vaultKeys.runs())) {
       const [, run] = /^runs\/([0-9a-f]{16})\/run\.json$/.exec(object.key) ?? [];
       if (run === undefined) continue;
-      if (this.records.size + this.spared.length >= MAX_RUNS) {
-        this.spared.push({ what: 'all further runs', why: `there are more than ${MAX_RUNS}` });
+      if (this.records.size + this.unexamined.length >= MAX_RUNS) {
+        this.unexamined.push({ what: 'all further runs', why: `there are more than ${MAX_RUNS}` });
         return;
       }
       await this.#sparing(`run ${run}`, parseRunId(run), () => this.#readRun(parseRunId(run), object));
@@ -134,7 +137,7 @@ class CensusTaker implements Census {
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;
       if (run !== undefined) this.alive.add(run);
-      this.spared.push({ what, why: failure.message });
+      this.unexamined.push({ what, why: failure.message });
     }
   }
 }

@@ -49,12 +49,14 @@ export interface SweepPlan {
   readonly uploads: readonly MultipartUpload[];
   /** What was seen and is not touched, with the reason. */
   readonly spared: readonly Remark[];
+  /** Pools, records and leases about which nothing is known because they did not answer: the plan is silent on them. */
+  readonly unexamined: readonly Remark[];
 }
 
 export async function planSweep(ports: SweepPorts): Promise<SweepPlan> {
   const { store, executions, signal } = ports;
   const census = await takeCensus({ store, executions, signal, now: ports.clock.now() });
-  const spared: Remark[] = [...census.spared];
+  const unexamined: Remark[] = [...census.unexamined];
   const runs: DeadRun[] = [];
   const leftovers: { pool: string; fate: SnapshotFate }[] = [];
   for (const pool of new Set([...census.records.values()].map((record) => record.pool))) {
@@ -66,11 +68,11 @@ export async function planSweep(ports: SweepPorts): Promise<SweepPlan> {
     } catch (failure) {
       // A pool that cannot be reached must not keep the leftovers of the others where they are.
       if (!(failure instanceof Failure)) throw failure;
-      spared.push({ what: `pool ${pool}`, why: failure.message });
+      unexamined.push({ what: `pool ${pool}`, why: failure.message });
     }
   }
-  const { connections, leases } = census;
-  return { runs, leftovers, connections, leases, uploads: await deadUploads(ports, census), spared };
+  const { connections, leases, spared } = census;
+  return { runs, leftovers, connections, leases, uploads: await deadUploads(ports, census), spared, unexamined };
 }
 
 interface PoolCensus {

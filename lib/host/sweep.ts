@@ -26,11 +26,12 @@ const ROUND_PAUSE_MS = 5_000;
 
 export interface SweepReport {
   readonly removed: readonly string[];
+  /** What had to stay, and what the plan could not look at. */
   readonly left: readonly Remark[];
 }
 
 export async function sweep(ports: SweepPorts, plan: SweepPlan): Promise<SweepReport> {
-  const report = new Report();
+  const report = new Report(plan.unexamined);
   for (const run of plan.runs) await report.noting(`run ${run.record.run}`, () => sweepRun(ports, run, report));
   for (const [pool, fates] of byPool(plan.leftovers)) {
     await report.noting(`pool ${pool}`, async () => {
@@ -122,7 +123,11 @@ function byPool(leftovers: SweepPlan['leftovers']): Map<string, SnapshotFate[]> 
 
 class Report implements SweepReport {
   readonly removed: string[] = [];
-  readonly left: Remark[] = [];
+  readonly left: Remark[];
+
+  constructor(unexamined: readonly Remark[]) {
+    this.left = [...unexamined];
+  }
 
   add({ removed, left, busy }: SnapshotRemoval): void {
     this.removed.push(...removed);

@@ -16,8 +16,13 @@ const LIMIT_MS = 30_000;
 
 /** Runs the command in a process of its own, which is what a person does. */
 async function blockferry(site: LoneSite, args: readonly string[], environment: Record<string, string> = {}) {
-  const command = spawn(process.execPath, [COMMAND, ...args, '--host', site.sim.url], {
-    env: { PATH: process.env['PATH'], BLOCKFERRY_PASSWORD: site.sim.credentials.password, ...environment },
+  const command = spawn(process.execPath, [COMMAND, ...args], {
+    env: {
+      PATH: process.env['PATH'],
+      BLOCKFERRY_HOST: site.sim.url,
+      BLOCKFERRY_PASSWORD: site.sim.credentials.password,
+      ...environment,
+    },
     signal: AbortSignal.timeout(LIMIT_MS),
   });
   let text = '';
@@ -93,4 +98,17 @@ test('sweep says what would go and why, then takes it away', async () => {
   assert.match(swept.text, new RegExp(`removed: snapshot ${snapshot}`));
   assert.deepEqual(site.sim.counters.snapshots, []);
   assert.equal(site.sim.counters.sessions, 0);
+  const again = await blockferry(site, ['sweep', ...where], environment);
+  assert.deepEqual([again.exitCode, again.text], [0, 'Nothing was left behind.\n']);
+  for (const [what, how] of [
+    ['wrong password', { BLOCKFERRY_PASSWORD: 'wrong' }],
+    ['unreachable pool', { BLOCKFERRY_HOST: 'https://127.0.0.1:1' }],
+  ] as const) {
+    for (const dry of [['--dry-run'], []]) {
+      const blind = await blockferry(site, ['sweep', ...dry, ...where], { ...environment, ...how });
+      assert.equal(blind.exitCode, 1, what);
+      assert.match(blind.text, /^not looked at: pool local: /m);
+      assert.doesNotMatch(blind.text, /Nothing was left behind/);
+    }
+  }
 });

@@ -134,7 +134,9 @@ test('a pool that cannot be reached is reported and does not stop the sweep', as
   await site.prepare(input);
   site.sim.faults.hostStillBooting = true;
   const plan = await planSweep(laterPorts(site));
-  assert.match(plan.spared.find(({ what }) => what === 'pool lab')?.why ?? '', /Wait until the host is up/);
+  assert.match(plan.unexamined.find(({ what }) => what === 'pool lab')?.why ?? '', /Wait until the host is up/);
+  const { left } = await sweep(laterPorts(site), plan);
+  assert.deepEqual(left, plan.unexamined, 'the sweep counts what it could not look at as left');
   site.sim.faults.hostStillBooting = false;
   await site.release(input);
 });
