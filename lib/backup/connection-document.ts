@@ -64,6 +64,6 @@ export async function readConnection(store: ObjectStore, run: RunId): Promise<Co
   }
 }
 
-export function exportsOf(document: ConnectionDocument, disk: DiskId): readonly NbdExport[] {
+export function exportsOf(document: Pick<ConnectionDocument, 'disks'>, disk: DiskId): readonly NbdExport[] {
   return document.disks.find((entry) => entry.disk === disk)?.exports ?? [];
 }

@@ -13,7 +13,7 @@ export interface ExportPorts {
 
 /** Tries the addresses in order; when all fail, the first failure is the one that is thrown. */
 export async function openExport(
-  document: ConnectionDocument,
+  document: Pick<ConnectionDocument, 'disks'>,
   disk: DiskId,
   { connect, signal }: ExportPorts,
 ): Promise<BlockSource> {

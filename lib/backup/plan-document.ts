@@ -10,6 +10,7 @@ export function planDocument(facts: {
   readonly disks: readonly ComparedDisk[];
   readonly readers: number;
   readonly storageClass: StorageClass | undefined;
+  readonly metadataKey: string;
 }): RunPlan {
   const { record, storageClass } = facts;
   return {
@@ -23,6 +24,7 @@ export function planDocument(facts: {
     started: record.started,
     readers: facts.readers,
     ...(storageClass === undefined ? {} : { storageClass }),
+    metadataKey: facts.metadataKey,
     disks: facts.disks.map(diskPlan),
   };
 }

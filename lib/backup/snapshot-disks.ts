@@ -3,7 +3,7 @@
  * until it is ready, and goes on where the run record says.
  *
  * Order: lease -> session -> disks -> tracking on -> snapshots -> changed blocks (before any NBD connection) -> NBD
- * addresses -> connection object -> plan. Each effect is saved before the next begins.
+ * addresses -> connection object -> the VM's metadata -> plan. Each effect is saved before the next begins.
  */
 
 import type { Clock } from '#lib/clock.ts';
@@ -23,6 +23,7 @@ import { type ConnectionDocument, readConnection, writeConnection } from './conn
 import type { DiskContext } from './disk-context.ts';
 import { findDisks } from './find-disks.ts';
 import { openHostSession, type PoolSettings, type Pools } from './host-access.ts';
+import { keepVmMetadata } from './keep-vm-metadata.ts';
 import { takeLease } from './lease.ts';
 import { nbdExports } from './nbd-exports.ts';
 import { planDocument } from './plan-document.ts';
@@ -248,19 +249,20 @@ function describeWait(disks: readonly RunDisk[]): string {
 
 /** The plan is written last and only if absent: when it exists, all that it refers to exists. */
 async function makeReady(
-  { store }: SnapshotPorts,
+  { store, signal }: SnapshotPorts,
   run: RunContext & { readonly record: RunRecord; readonly disks: readonly ComparedDisk[] },
 ): Promise<SnapshotResult> {
   const { input, pool, session, record, disks } = run;
   const readers = input.request.readers ?? DEFAULT_READERS;
   const exports: { disk: RunDisk['disk']; exports: Awaited<ReturnType<typeof nbdExports>> }[] = [];
   for (const disk of disks) {
-    exports.push({ disk: disk.disk, exports: await nbdExports(session, { disk, pool }) });
+    exports.push({ disk: disk.disk, exports: await nbdExports(session, { disk: disk.disk, vdi: disk.progress.snapshot, pool }) });
   }
   const { run: runId } = record;
   await writeConnection(store, connectionOf(run, exports));
+  const metadataKey = await keepVmMetadata(store, { session, vm: record.vm, run: runId, signal });
   const { storageClass } = input.request;
-  const plan = planDocument({ record, disks, readers, storageClass });
+  const plan = planDocument({ record, disks, readers, storageClass, metadataKey });
   await store.putIfAbsent(vaultKeys.plan(runId), encodeDocument(plan));
   await saveRunRecord(store, { ...record, state: 'ready' });
   return { ready: true, runId, disks: disks.length, readers };

@@ -45,6 +45,8 @@ export interface RestoreOptions {
   readonly onDamage?: 'stop' | 'go-on';
   readonly onProgress?: (progress: RestoreProgress) => void;
   readonly signal?: AbortSignal;
+  /** Only these grains; the whole disk unless given. */
+  readonly range?: GrainRun;
 }
 
 /** Parts of the disk cannot be restored: the vault's objects are damaged or gone. */
@@ -107,9 +109,9 @@ class DiskRestore {
   }
 
   async *#allReads(): AsyncGenerator<FrameRead | LostRead, undefined> {
-    const grains = grainsCovering(this.#content.diskBytes);
-    for (let first = 0; first < grains; first += PLANNED_GRAINS) {
-      const range = { first, end: Math.min(first + PLANNED_GRAINS, grains) };
+    const { first: start, end } = this.#options.range ?? { first: 0, end: grainsCovering(this.#content.diskBytes) };
+    for (let first = start; first < end; first += PLANNED_GRAINS) {
+      const range = { first, end: Math.min(first + PLANNED_GRAINS, end) };
       await this.#zeroHoles(range);
       yield* this.#content.reads(range);
     }

@@ -1,18 +1,13 @@
 /** Restores a disk to a path of this machine: a sparse raw file, a dynamic VHD, or a block device. */
 
 import { stat } from 'node:fs/promises';
-import { Failure } from '#lib/failure.ts';
 import { grainsCovering, indexAfter } from '#lib/units.ts';
 import type { DiskContent } from '#lib/vault/disk-content.ts';
 import { BlockDevice } from './block-device.ts';
+import { TargetCorrupted } from './failures.ts';
 import { ImageFile, TargetUnusable } from './image-file.ts';
 import { type RestoreOptions, type RestoreProgress, type RestoreTarget, restoreDisk } from './restore-disk.ts';
 import { VhdLayout } from './vhd-layout.ts';
-
-/** What was written does not read back as what was meant: the storage under the target is at fault. */
-export class TargetCorrupted extends Failure {
-  static override readonly failureName = 'TargetCorrupted';
-}
 
 export interface FileOptions extends RestoreOptions {
   /** Reads the image back and compares every grain with its digest before the file gets its name. */

@@ -40,6 +40,18 @@ export class CallNotSendable extends Failure {
   static override readonly failureName = 'CallNotSendable';
 }
 
+/** A host sent a transfer on to another one of its pool, because only that one has the storage attached. */
+export class TransferRedirected extends Failure {
+  static override readonly failureName = 'TransferRedirected';
+  /** Name or address, without a port. */
+  readonly address: string;
+
+  constructor(message: string, address: string) {
+    super(message);
+    this.address = address;
+  }
+}
+
 /** A host task had not ended when the time to wait for it was over. */
 export class TaskStillPending extends Failure {
   static override readonly failureName = 'TaskStillPending';

@@ -1,12 +1,11 @@
 /** Opens sessions: with a password, or with the reference of a session that an earlier invocation opened. */
 
-import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 import type { Clock } from '#lib/clock.ts';
 import { Secret } from '#lib/secret.ts';
 import { callApi } from './api-call.ts';
 import { HostSettingsInvalid, NotCoordinator } from './failures.ts';
-import { hostName, hostUrl, type XapiHost } from './pinned-agent.ts';
+import { hostName, hostNamed, hostUrl, type XapiHost } from './pinned-agent.ts';
 import { XapiSession } from './session.ts';
 import { type TransportLimits, XAPI_LIMITS, XapiTransport } from './transport.ts';
 
@@ -95,17 +94,11 @@ function login(transport: XapiTransport, options: LoginOptions): Promise<Secret>
 }
 
 function permittedCoordinator(options: LoginOptions, failure: NotCoordinator): XapiHost {
-  const permitted = options.redirects?.find((host) => sameHost(hostName(hostUrl(host)), failure.address));
+  const permitted = hostNamed(options.redirects ?? [], failure.address);
   if (permitted !== undefined) return permitted;
   throw new NotCoordinator(
     `${hostName(hostUrl(options.host))} is not the coordinator of its pool; it names ${failure.address}, which is not ` +
       'among the allowed hosts. Nothing was sent there. Add that host with its certificate, or use it as the host.',
     { code: failure.code, reaction: failure.reaction, details: failure.details, cause: failure },
   );
-}
-
-function sameHost(permitted: string, named: string): boolean {
-  // One IPv6 address has many spellings; the URL parser brings both to the same.
-  const canonical = isIP(named) === 6 ? URL.parse(`https://[${named}]`)?.hostname.slice(1, -1) : named;
-  return permitted.toLowerCase() === canonical?.toLowerCase();
 }

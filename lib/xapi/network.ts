@@ -17,6 +17,7 @@ const networkRecord = z.pipe(
   z.object({
     uuid: z.string(),
     name_label: z.string(),
+    bridge: z.string(),
     PIFs: z.array(pifRef),
     // Hosts before XenServer 7.3 have no such field.
     purpose: z.optional(texts),
@@ -24,6 +25,8 @@ const networkRecord = z.pipe(
   z.transform((wire) => ({
     uuid: wire.uuid,
     nameLabel: wire.name_label,
+    /** Name of the virtual switch on the hosts, `xenbr0` for the first interface of every pool. */
+    bridge: wire.bridge,
     pifs: wire.PIFs,
     purposes: wire.purpose ?? [],
   })),

@@ -32,6 +32,13 @@ export function hostName(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
+/** The one of `hosts` that the pool calls by this name or address. */
+export function hostNamed(hosts: readonly XapiHost[], named: string): XapiHost | undefined {
+  // One IPv6 address has many spellings; the URL parser brings both to the same.
+  const canonical = isIP(named) === 6 ? URL.parse(`https://[${named}]`)?.hostname.slice(1, -1) : named;
+  return hosts.find((host) => hostName(hostUrl(host)).toLowerCase() === canonical?.toLowerCase());
+}
+
 /** A keep-alive agent for one host. Destroy it at the end: its idle connections keep the process alive. */
 export class PinnedAgent extends Agent {
   readonly #host: XapiHost;

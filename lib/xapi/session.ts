@@ -18,6 +18,7 @@ import { Failure } from '#lib/failure.ts';
 import type { Secret } from '#lib/secret.ts';
 import { type ApiCall, callApi } from './api-call.ts';
 import { SessionLost } from './failures.ts';
+import type { XapiHost } from './pinned-agent.ts';
 import { type CallKind, decideRetry, MAX_ATTEMPTS } from './retry-policy.ts';
 import type { XapiTransport } from './transport.ts';
 import { nothing, type Reply } from './wire-types.ts';
@@ -58,6 +59,11 @@ export class XapiSession implements AsyncDisposable {
 
   get hostName(): string {
     return this.#parts.transport.hostName;
+  }
+
+  /** The coordinator that the session was opened at, after a redirection that was followed. */
+  get host(): XapiHost {
+    return this.#parts.transport.host;
   }
 
   get secrets(): readonly Secret[] {

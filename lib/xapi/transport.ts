@@ -45,12 +45,14 @@ export interface RpcCall {
 
 /** Connections to one host. Deadlines are real time: they measure the silence of a socket. */
 export class XapiTransport {
+  readonly host: XapiHost;
   readonly #url: URL;
   readonly #agent: PinnedAgent;
   readonly #limits: TransportLimits;
   readonly #turns = new Turns(MAX_CALLS_IN_FLIGHT);
 
   constructor(host: XapiHost, limits: TransportLimits = XAPI_LIMITS) {
+    this.host = host;
     this.#url = hostUrl(host);
     this.#agent = new PinnedAgent(host, limits.connectDeadlineMs);
     this.#limits = limits;

@@ -26,6 +26,7 @@ const vdiRecord = z.pipe(
     uuid: diskId,
     name_label: z.string(),
     name_description: z.string(),
+    location: z.string(),
     SR: srRef,
     // `user`, `system`, `cbt_metadata` and others.
     type: z.string(),
@@ -51,6 +52,8 @@ const vdiRecord = z.pipe(
     uuid: wire.uuid,
     nameLabel: wire.name_label,
     nameDescription: wire.name_description,
+    /** What the SR's driver calls it. */
+    location: wire.location,
     sr: wire.SR,
     type: wire.type,
     virtualBytes: wire.virtual_size,
@@ -150,6 +153,11 @@ export async function setVdiOtherConfig(
 ): Promise<void> {
   await session.change('VDI.remove_from_other_config', [vdi, entry.key], nothing);
   await session.change('VDI.add_to_other_config', [vdi, entry.key, entry.value], nothing);
+}
+
+/** Removing a key that is not there is no error. */
+export function removeVdiOtherConfig(session: XapiCaller, vdi: VdiRef, key: string): Promise<void> {
+  return session.change('VDI.remove_from_other_config', [vdi, key], nothing);
 }
 
 export function setVdiNameLabel(session: XapiCaller, vdi: VdiRef, nameLabel: string): Promise<void> {

@@ -4,7 +4,18 @@ import * as z from 'zod/mini';
 import { parseVmId, type VmId } from '#lib/units.ts';
 import type { XapiCaller } from './session.ts';
 import type { StartedTask } from './task.ts';
-import { orNull, recordsByRef, taskRef, textMap, texts, type VdiRef, type VmRef, vbdRef, vmRef } from './wire-types.ts';
+import {
+  nothing,
+  orNull,
+  recordsByRef,
+  taskRef,
+  textMap,
+  texts,
+  type VdiRef,
+  type VmRef,
+  vbdRef,
+  vmRef,
+} from './wire-types.ts';
 
 const vmId = z.pipe(z.string().check(z.regex(/^[0-9a-f-]{36}$/)), z.transform(parseVmId));
 
@@ -51,7 +62,7 @@ export function readVm(session: XapiCaller, vm: VmRef): Promise<VmRecord> {
 const vmRecords = recordsByRef(vmRef, vmRecord);
 
 /** Everything of class VM: also templates, snapshots and control domains. */
-function readAllVms(session: XapiCaller): Promise<readonly ListedVm[]> {
+export function readAllVms(session: XapiCaller): Promise<readonly ListedVm[]> {
   return session.read('VM.get_all_records', [], vmRecords);
 }
 
@@ -59,6 +70,20 @@ function readAllVms(session: XapiCaller): Promise<readonly ListedVm[]> {
 export async function readRealVms(session: XapiCaller): Promise<readonly ListedVm[]> {
   const all = await readAllVms(session);
   return all.filter((vm) => !vm.isTemplate && !vm.isSnapshot && !vm.isControlDomain);
+}
+
+export function setVmNameLabel(session: XapiCaller, vm: VmRef, nameLabel: string): Promise<void> {
+  return session.change('VM.set_name_label', [vm, nameLabel], nothing);
+}
+
+/** Removing a key that is not there is no error. */
+export function removeVmOtherConfig(session: XapiCaller, vm: VmRef, key: string): Promise<void> {
+  return session.change('VM.remove_from_other_config', [vm, key], nothing);
+}
+
+/** Removes a halted VM with its devices; its disks stay. */
+export async function startVmDestroy(session: XapiCaller, vm: VmRef): Promise<StartedTask<void>> {
+  return { task: await session.change('Async.VM.destroy', [vm], taskRef), result: nothing };
 }
 
 export interface VmSnapshotOptions {

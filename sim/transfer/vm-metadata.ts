@@ -1,5 +1,6 @@
 /** GET /export_metadata and PUT /import_metadata: a VM's records without its disks' content. */
 
+import { randomBytes } from 'node:crypto';
 import { ApiError } from '#sim/api/api-error.ts';
 import { succeedTask } from '#sim/api/task-calls.ts';
 import { addVbd } from '#sim/api/vbd-calls.ts';
@@ -88,7 +89,8 @@ async function receiveMetadata(context: TransferContext): Promise<Outcome> {
   if (file.name !== OVA_XML) throw new ApiError('IMPORT_ERROR_UNEXPECTED_FILE', [OVA_XML, file.name]);
   const document = readValueDocument(file.content.toString('utf8'));
   const objects = isStruct(document) && isSet(document['objects']) ? document['objects'].filter(isStruct) : [];
-  const vms = recreate(world, objects, vdiMap(request));
+  const keepsIdentity = parameter(request, 'restore') === 'true';
+  const vms = new MetadataImport(world, objects, { replaced: vdiMap(request), keepsIdentity }).run();
   succeedTask(world, task, valueFragment(vms));
   return 'close';
 }
@@ -99,37 +101,123 @@ function vdiMap({ query }: HttpRequest): ReadonlyMap<string, string> {
   return new Map(entries.map(([key, uuid]) => [key.slice('vdi:'.length), uuid]));
 }
 
-/** VMs with new uuids and addresses; their disks must exist already. */
-function recreate(world: World, objects: readonly Struct[], replaced: ReadonlyMap<string, string>): Ref[] {
-  const refs = new Map<string, Ref>([[NULL_REF, NULL_REF]]);
-  const each = (className: string) => objects.filter((object) => object['class'] === className).map(partsOf);
-  for (const { id, snapshot } of each('VDI')) {
-    const uuid = text(snapshot['uuid']);
-    const [found] = world.db.VDI.where((vdi) => vdi.uuid === (replaced.get(uuid) ?? uuid));
-    if (found === undefined) throw new ApiError('IMPORT_ERROR_FAILED_TO_FIND_OBJECT', [id]);
-    refs.set(id, found);
-  }
-  const vms = each('VM').map(({ id, snapshot }) => {
-    const vm = world.db.VM.create({
-      name_label: text(snapshot['name_label']),
-      name_description: text(snapshot['name_description']),
-      tags: isSet(snapshot['tags']) ? snapshot['tags'].map(text) : [],
-    });
-    refs.set(id, vm);
-    return vm;
-  });
-  for (const { snapshot } of each('VBD')) {
-    const vm = refs.get(text(snapshot['VM']));
-    const vdi = refs.get(text(snapshot['VDI']));
-    if (vm === undefined || vdi === undefined) continue;
-    const { mode, userdevice, type } = snapshot;
-    const bootable = snapshot['bootable'] === true;
-    addVbd(world, { vm, vdi, mode: text(mode), userdevice: text(userdevice), bootable, type: text(type) });
-  }
-  return vms;
+interface ImportOptions {
+  /** By the uuid in the document, the uuid here. */
+  readonly replaced: ReadonlyMap<string, string>;
+  /** `restore=true`: uuids and MAC addresses stay, and a halted VM of the same uuid is replaced. */
+  readonly keepsIdentity: boolean;
 }
 
-function partsOf(object: Struct): { id: string; snapshot: Struct } {
+interface ExportedObject {
+  readonly id: string;
+  readonly snapshot: Struct;
+}
+
+/** Makes VMs of a document. Their disks must exist already; networks are found by name or bridge, or made. */
+class MetadataImport {
+  readonly #world: World;
+  readonly #objects: readonly Struct[];
+  readonly #options: ImportOptions;
+  readonly #refs = new Map<string, Ref>([[NULL_REF, NULL_REF]]);
+
+  constructor(world: World, objects: readonly Struct[], options: ImportOptions) {
+    this.#world = world;
+    this.#objects = objects;
+    this.#options = options;
+  }
+
+  run(): Ref[] {
+    const { db } = this.#world;
+    for (const { id, snapshot } of this.#each('VDI')) this.#refs.set(id, this.#diskFor(id, snapshot));
+    const vms = this.#each('VM').map((object) => this.#makeVm(object));
+    for (const { id, snapshot } of this.#each('network')) this.#refs.set(id, this.#networkFor(snapshot));
+    for (const { snapshot } of this.#each('VBD')) this.#makeVbd(snapshot);
+    for (const { snapshot } of this.#each('VIF')) {
+      const vm = this.#refs.get(text(snapshot['VM']));
+      const network = this.#refs.get(text(snapshot['network']));
+      if (vm === undefined || network === undefined) continue;
+      const MAC = this.#options.keepsIdentity ? text(snapshot['MAC']) : newMacAddress();
+      db.VIF.create({ VM: vm, network, device: text(snapshot['device']), MAC });
+    }
+    return vms;
+  }
+
+  #each(className: string): ExportedObject[] {
+    return this.#objects.filter((object) => object['class'] === className).map(partsOf);
+  }
+
+  /** By the map of the request, else by repository and location, as the host looks. */
+  #diskFor(id: string, snapshot: Struct): Ref {
+    const { db } = this.#world;
+    const mapped = this.#options.replaced.get(text(snapshot['uuid']));
+    const repository = this.#each('SR').find((sr) => sr.id === snapshot['SR'])?.snapshot;
+    const location = text(snapshot['location']);
+    const [found] = db.VDI.where((vdi) =>
+      mapped === undefined
+        ? vdi.location === location && db.SR.get(vdi.SR).uuid === repository?.['uuid']
+        : vdi.uuid === mapped,
+    );
+    if (found === undefined) throw new ApiError('IMPORT_ERROR_FAILED_TO_FIND_OBJECT', [id]);
+    return found;
+  }
+
+  #makeVm({ id, snapshot }: ExportedObject): Ref {
+    const { VM } = this.#world.db;
+    const uuid = text(snapshot['uuid']);
+    const keepsUuid = this.#options.keepsIdentity && uuid !== '';
+    if (keepsUuid) for (const old of VM.where((row) => row.uuid === uuid)) this.#makeRoom(old);
+    const vm = VM.create({
+      ...(keepsUuid ? { uuid } : {}),
+      name_label: text(snapshot['name_label']),
+      name_description: text(snapshot['name_description']),
+      is_a_snapshot: snapshot['is_a_snapshot'] === true,
+      tags: isSet(snapshot['tags']) ? snapshot['tags'].map(text) : [],
+      other_config: textsOf(snapshot['other_config']),
+    });
+    this.#refs.set(id, vm);
+    return vm;
+  }
+
+  /** The host puts an imported VM in the place of a halted one of the same uuid. */
+  #makeRoom(old: Ref): void {
+    const { VM, VBD, VIF } = this.#world.db;
+    const { power_state } = VM.get(old);
+    if (power_state !== 'Halted') throw new ApiError('VM_BAD_POWER_STATE', [old, 'halted', power_state.toLowerCase()]);
+    for (const vbd of VBD.where((row) => row.VM === old)) VBD.delete(vbd);
+    for (const vif of VIF.where((row) => row.VM === old)) VIF.delete(vif);
+    VM.delete(old);
+  }
+
+  #networkFor(snapshot: Struct): Ref {
+    const { network } = this.#world.db;
+    const name_label = text(snapshot['name_label']);
+    const bridge = text(snapshot['bridge']);
+    const [named] = network.where((row) => row.name_label === name_label);
+    const [bridged] = network.where((row) => row.bridge === bridge && bridge !== '');
+    return named ?? bridged ?? network.create({ name_label });
+  }
+
+  #makeVbd(snapshot: Struct): void {
+    const vm = this.#refs.get(text(snapshot['VM']));
+    const vdi = this.#refs.get(text(snapshot['VDI']));
+    if (vm === undefined || vdi === undefined) return;
+    const { mode, userdevice, type } = snapshot;
+    const bootable = snapshot['bootable'] === true;
+    addVbd(this.#world, { vm, vdi, mode: text(mode), userdevice: text(userdevice), bootable, type: text(type) });
+  }
+}
+
+/** In the range for locally administered addresses. */
+function newMacAddress(): string {
+  return `06:${(randomBytes(5).toString('hex').match(/../g) ?? []).join(':')}`;
+}
+
+function textsOf(value: Value | undefined): Record<string, string> {
+  if (!isStruct(value)) return {};
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, text(member)]));
+}
+
+function partsOf(object: Struct): ExportedObject {
   return { id: text(object['id']), snapshot: isStruct(object['snapshot']) ? object['snapshot'] : {} };
 }
 

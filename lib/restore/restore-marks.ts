@@ -1,0 +1,60 @@
+/**
+ * How a restore knows on a host what it has made, also after its process died.
+ *
+ * ```
+ * name_label                      [incomplete restore] web-1      until all of the restore is there; then web-1
+ * other_config
+ *   blockferry:incomplete         yes                             removed at that moment
+ *   blockferry:restored-grains    grains from the start on that are in place; removed at that moment
+ *   blockferry:restore            id of the restore
+ *   blockferry:restored-from      <disk> <seq> <start of the manifest's SHA-256>, or the name of the point of a VM
+ * ```
+ */
+
+import { type Bytes, type GrainIndex, grainsCovering, indexAfter } from '#lib/units.ts';
+import type { DiskContent } from '#lib/vault/disk-content.ts';
+
+export const INCOMPLETE_PREFIX = '[incomplete restore] ';
+export const INCOMPLETE_KEY = 'blockferry:incomplete';
+export const GRAINS_KEY = 'blockferry:restored-grains';
+const RESTORE_KEY = 'blockferry:restore';
+const FROM_KEY = 'blockferry:restored-from';
+
+export interface RestoreMark {
+  readonly id: string;
+  readonly from: string;
+  readonly incomplete: boolean;
+  /** Of a disk, the first grain that is not in place. */
+  readonly nextGrain: GrainIndex;
+}
+
+type OtherConfig = Readonly<Record<string, string>>;
+
+/** Undefined for what no restore has made. */
+export function restoreMarkOf(otherConfig: OtherConfig): RestoreMark | undefined {
+  const { [RESTORE_KEY]: id, [FROM_KEY]: from = '', [GRAINS_KEY]: grains = '0' } = otherConfig;
+  if (id === undefined) return undefined;
+  return { id, from, incomplete: INCOMPLETE_KEY in otherConfig, nextGrain: Number(grains) };
+}
+
+/** What an object bears from the moment it exists. */
+export function beginningMark({ id, from }: { readonly id: string; readonly from: string }): OtherConfig {
+  return { [INCOMPLETE_KEY]: 'yes', [RESTORE_KEY]: id, [FROM_KEY]: from };
+}
+
+/** The exact bytes: a vault that was begun anew may have another point of the same number. */
+export function originOf({ entry: { disk, seq, manifest } }: DiskContent): string {
+  return `${disk} ${seq} ${manifest.headerSha256.slice(0, 16)}`;
+}
+
+export function incompleteName(nameLabel: string): string {
+  return `${INCOMPLETE_PREFIX}${nameLabel}`;
+}
+
+export function completeName(nameLabel: string): string {
+  return nameLabel.startsWith(INCOMPLETE_PREFIX) ? nameLabel.slice(INCOMPLETE_PREFIX.length) : nameLabel;
+}
+
+export function isAllInPlace({ nextGrain }: RestoreMark, diskBytes: Bytes): boolean {
+  return nextGrain >= indexAfter(grainsCovering(diskBytes));
+}
