@@ -45,7 +45,11 @@ export function backupFunctions(scope: Construct, props: BackupFunctionsProps): 
   const { settings, place, placement: nearHost } = props;
   const vault = vaultEnvironmentOf(props);
   const pools = { POOLS: JSON.stringify(poolEntriesOf(settings.pools)) };
-  const defaults = { STORAGE_CLASS: settings.vault.storageClass, READERS: String(settings.readers) };
+  const defaults = {
+    STORAGE_CLASS: settings.vault.storageClass,
+    READERS: String(settings.readers),
+    OBJECT_LOCK: settings.vault.objectLock?.mode ?? 'off',
+  } as const;
   const access = (step: keyof typeof vaultAccess) => vaultStatements(place, vaultAccess[step]);
   const login = readSecrets(scope, settings.pools);
 
@@ -122,6 +126,6 @@ export function vaultEnvironmentOf({ settings, bucket }: VaultProps) {
   return {
     VAULT_BUCKET: bucket.bucketName,
     VAULT_PREFIX: settings.vault.prefix,
-    VAULT_OWNER: settings.vault.owner === 'any' ? 'any' : Aws.ACCOUNT_ID,
+    VAULT_OWNER: settings.vault.owner === 'any' ? 'any' : (settings.vault.existing?.account ?? Aws.ACCOUNT_ID),
   };
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
-import { DEFAULT_READERS, HOST_CONNECTION_LIMIT, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
+import { DEFAULT_READERS, HOST_CONNECTION_LIMIT, LOCK_MODES, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
 import { fleetInput } from '#lib/workflow/fleet-input.ts';
 import type { HostEntry, PoolEntries } from '#lib/workflow/pools-environment.ts';
 
@@ -60,7 +60,7 @@ const vault = z.strictObject({
    * has a right of its own may lift a lock; under compliance nobody can, the owner of the account included.
    */
   objectLock: z.optional(
-    z.strictObject({ mode: z.enum(['governance', 'compliance'], 'choose governance or compliance') }),
+    z.strictObject({ mode: z.enum(LOCK_MODES, 'choose governance or compliance') }),
   ),
 });
 

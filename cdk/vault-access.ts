@@ -20,6 +20,8 @@ export interface VaultAccess {
   readonly abort?: readonly VaultPart[];
   /** Written with a lock or given a later one, in a vault with Object Lock. No role may lift a lock. */
   readonly lock?: readonly VaultPart[];
+  /** Whose locks may be looked at and not changed. */
+  readonly seeLocks?: readonly VaultPart[];
 }
 
 /**
@@ -62,10 +64,11 @@ export const vaultAccess = {
   'commit-point': {
     read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'points'],
     write: ['manifests', 'ledger', 'points'],
-    list: ['receipts', 'packs'],
+    // Points and the ledger tell which older points stay longer than was known when they were locked.
+    list: ['receipts', 'packs', 'points', 'ledger'],
     remove: [],
     upload: [],
-    lock: ['packs', 'indexes', 'manifests', 'ledger', 'points'],
+    lock: ['packs', 'indexes', 'manifests', 'ledger', 'points', 'vmMetadata'],
   },
   'release-host': {
     read: ['vault', 'leases', 'connections', 'runs', 'ledger', 'manifests'],
@@ -91,6 +94,7 @@ export const vaultAccess = {
     folders: ['vms/'],
     remove: ['points', 'vmMetadata'],
     upload: [],
+    seeLocks: ['points'],
   },
   'plan-collection': {
     read: ['ledger', 'expired', 'manifests'],
@@ -99,6 +103,7 @@ export const vaultAccess = {
     folders: ['disks/'],
     remove: [],
     upload: [],
+    seeLocks: ['packs', 'indexes', 'manifests'],
   },
   'verify-points': {
     read: ['ledger', 'expired', 'manifests', 'damaged'],
@@ -135,6 +140,10 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
     new PolicyStatement({
       actions: ['s3:GetObjectRetention', 's3:PutObjectRetention'],
       resources: place.objectLock ? objects(access.lock ?? []) : [],
+    }),
+    new PolicyStatement({
+      actions: ['s3:GetObjectRetention'],
+      resources: place.objectLock ? objects(access.seeLocks ?? []) : [],
     }),
     ...(access.list === undefined ? [] : [listStatement(place, access.list, access.folders)]),
     keyStatement(place),

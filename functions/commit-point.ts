@@ -11,9 +11,9 @@ import { systemClock, vaultStore } from './wiring.ts';
 
 export const handler = stepHandler(contract, (environment, { measure }) => {
   const store = vaultStore(environment);
-  return async ({ runId, request: { policy }, budgetPassed }) => {
+  return async ({ runId, request: { policy }, budgetPassed }, { signal }) => {
     const asked = { ...(policy && { policy }), ...(budgetPassed && { budgetPassed }) };
-    const ports = { store, clock: systemClock };
+    const ports = { store, clock: systemClock, signal };
     const { outcome, point, storedBytes } = await commitPoint(ports, parseRunId(runId), asked);
     if (outcome === 'committed') measure(measurementsOf(parseDocument(vmPoint, await store.get(point), point)));
     return { runId, outcome, point, storedBytes };

@@ -1,5 +1,6 @@
 /** State snapshot-disks: brings the host to the point where its disks can be read. */
 
+import { lockRule } from '#lib/backup/run-lock.ts';
 import { snapshotDisks } from '#lib/backup/snapshot-disks.ts';
 import { stepFunctionsExecutions } from '#lib/executions/step-functions.ts';
 import { snapshotDisks as contract } from '#lib/workflow/snapshot-disks.ts';
@@ -15,7 +16,12 @@ export const handler = stepHandler(contract, (environment, { scrubber }) => {
     clock: systemClock,
     random: randomness,
   };
-  const { STORAGE_CLASS: storageClass, READERS: readers } = environment;
-  return (input, { signal }) =>
-    snapshotDisks({ ...ports, signal }, { ...input, request: { storageClass, readers, ...input.request } });
+  const { STORAGE_CLASS: storageClass, READERS: readers, OBJECT_LOCK: objectLock } = environment;
+  return (input, { signal }) => {
+    const lock = lockRule(objectLock, input.request.retention);
+    return snapshotDisks(
+      { ...ports, signal },
+      { ...input, request: { storageClass, readers, lock, ...input.request } },
+    );
+  };
 });

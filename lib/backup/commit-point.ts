@@ -10,7 +10,7 @@ import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
 import type { RequestCounts } from '#lib/format/request-counts.ts';
-import type { ObjectStore } from '#lib/store/object-store.ts';
+import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
 import { addCounts } from '#lib/store/request-tally.ts';
 import { type Bytes, GRAIN_BYTES, type RunId } from '#lib/units.ts';
 import { appendEntry } from '#lib/vault/ledger.ts';
@@ -18,13 +18,16 @@ import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { readPlan, readPlannedGrains, readReceipts } from '#lib/vault/run-documents.ts';
 import { RUN_LIMIT_MS } from '#lib/vault/time-limits.ts';
 import { checkBasePacks, checkCoverage, checkPacks } from './coverage.ts';
+import { lockPacks, lockPoints } from './extend-locks.ts';
 import { RunExpired } from './failures.ts';
 import { type BuiltManifest, buildManifest } from './manifest-builder.ts';
 import { encodeWithRequests } from './own-request.ts';
+import { lockAtFirst, lockOfEntry, lockRuleOf } from './run-lock.ts';
 
 export interface CommitPorts {
   readonly store: ObjectStore;
   readonly clock: Clock;
+  readonly signal?: AbortSignal;
 }
 
 export interface CommitResult {
@@ -39,15 +42,13 @@ export interface CommitResult {
 export type AskedFor = Pick<VmPoint, 'policy' | 'budgetPassed'>;
 
 /**
- * Order of effects, each durable before the next begins: manifests of all disks, ledger entries of all disks, VM point.
+ * Order of effects, each durable before the next begins: locks of packs, manifests of all disks, ledger entries of all
+ * disks, VM point, locks of older points that are certain to stay longer than was known.
  * A crash in between leaves objects that no ledger names, or a disk point that the next try completes: every step
  * writes the same bytes again or finds them there.
  */
-export async function commitPoint(
-  { store, clock }: CommitPorts,
-  run: RunId,
-  asked: AskedFor = {},
-): Promise<CommitResult> {
+export async function commitPoint(ports: CommitPorts, run: RunId, asked: AskedFor = {}): Promise<CommitResult> {
+  const { store, clock } = ports;
   const before = store.tally?.counts;
   const plan = await readPlan(store, run);
   if (clock.now().getTime() - plan.started.getTime() > RUN_LIMIT_MS) {
@@ -57,14 +58,16 @@ export async function commitPoint(
   }
   const receipts = await readReceipts(store, run);
   const storedBytes = receipts.reduce((sum, { pack }) => sum + (pack?.bytes ?? 0), 0);
+  const rule = lockRuleOf(plan);
+  const locked = lockAtFirst(rule, clock.now());
   const entries: LedgerEntry[] = [];
   for (const disk of plan.disks) {
     const own = receipts.filter((receipt) => receipt.disk === disk.disk);
-    entries.push(await writeManifest(store, plan, { disk, receipts: own }));
+    entries.push(await writeManifest({ ...ports, locked }, plan, { disk, receipts: own }));
   }
   const outcomes: CommitResult['outcome'][] = [];
   for (const entry of entries) {
-    const outcome = await appendEntry(store, entry);
+    const outcome = await appendEntry(store, entry, lockOfEntry(rule, entry.time));
     if (outcome === 'lost-race') return { runId: run, outcome, point: '', storedBytes };
     outcomes.push(outcome);
   }
@@ -75,22 +78,29 @@ export async function commitPoint(
     const requests = own && readers && addCounts(own, readers);
     return encodeDocument({ ...point, measured: { ...point.measured, ...(requests && { requests }) } });
   });
-  await store.putIfAbsent(key, encoded);
+  if (locked.lock !== undefined && plan.metadataKey !== undefined)
+    await store.extendLock(plan.metadataKey, locked.lock);
+  await store.putIfAbsent(key, encoded, locked);
+  if (rule !== undefined) await lockPoints(ports, { vm: plan.vm, policy: point.policy }, rule);
   const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';
   return { runId: run, outcome, point: key, storedBytes };
 }
 
 async function writeManifest(
-  store: ObjectStore,
+  { locked, ...ports }: CommitPorts & { readonly locked: PutOptions },
   plan: RunPlan,
   { disk, receipts }: { disk: DiskPlan; receipts: readonly Receipt[] },
 ): Promise<LedgerEntry> {
+  const { store } = ports;
   const planned = await readPlannedGrains(store, plan.run, disk);
   checkCoverage(disk, planned, receipts);
   await checkPacks(store, planned, receipts);
   const base = disk.base === undefined ? undefined : await ManifestReader.open(store, disk.base.manifest);
   const built = await buildManifest({ plan, disk, planned, receipts, base });
   await checkBasePacks(store, built.header);
+  // Packs of this run were locked after it began; of the base's only those are touched whose locks end too early.
+  const { lock } = lockAtFirst(lockRuleOf(plan), plan.started);
+  if (lock !== undefined) await lockPacks(ports, built.header, lock);
   return {
     ...HEAD,
     requires: [],
@@ -98,19 +108,23 @@ async function writeManifest(
     seq: built.header.seq,
     run: plan.run,
     time: disk.snapshotTime,
-    manifest: await storeManifest(store, built),
+    manifest: await storeManifest(store, built, locked),
     ...(disk.base === undefined ? {} : { previousSha256: disk.base.entrySha256 }),
   };
 }
 
 /** Names carry the run, so only a retry of this very run finds the key taken: with the same bytes, or something lies. */
-async function storeManifest(store: ObjectStore, { header, sections }: BuiltManifest): Promise<ManifestAddress> {
+async function storeManifest(
+  store: ObjectStore,
+  { header, sections }: BuiltManifest,
+  locked: PutOptions,
+): Promise<ManifestAddress> {
   const key = vaultKeys.manifest(header.disk, header);
   const [preamble = Buffer.alloc(0), json = Buffer.alloc(0), ...body] = encodeManifest(header, sections);
   const start = Buffer.concat([preamble, json]);
   const bytes = Buffer.concat([start, ...body]);
   const address = { key, bytes: bytes.length, headerSha256: sha256Of(start) };
-  if ((await store.putIfAbsent(key, bytes)) === 'exists') {
+  if ((await store.putIfAbsent(key, bytes, locked)) === 'exists') {
     const stored = await ManifestReader.open(store, address);
     if (stored.header.run !== header.run) throw new DamagedObject(`${key} is the manifest of run ${stored.header.run}`);
   }

@@ -6,6 +6,7 @@ import { sha256Of } from '#lib/format/manifest.ts';
 import { encodePackTail, type PackedFrame } from '#lib/format/pack.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
 import { MultipartWriter } from '#lib/store/multipart-writer.ts';
+import type { ObjectLock } from '#lib/store/object-lock.ts';
 import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
 import { type DiskId, type GrainIndex, MIB, type PackId, type RunId, WINDOW_GRAINS } from '#lib/units.ts';
 
@@ -18,6 +19,8 @@ export interface PackWriterSettings {
   readonly run: RunId;
   readonly pack: PackId;
   readonly storageClass?: StorageClass | undefined;
+  /** Of the pack and of its index. */
+  readonly lock?: ObjectLock;
 }
 
 export class PackWriter {
@@ -32,13 +35,13 @@ export class PackWriter {
   #digests: Buffer[] = [];
 
   constructor(settings: PackWriterSettings) {
-    const { store, disk, storageClass } = settings;
+    const { store, disk, storageClass, lock } = settings;
     this.#settings = settings;
     this.#writer = new MultipartWriter({
       store,
       key: vaultKeys.pack(disk, settings),
       partBytes: PACK_PART_BYTES,
-      options: storageClass === undefined ? {} : { storageClass },
+      options: { ...(storageClass && { storageClass }), ...(lock && { lock }) },
     });
   }
 
@@ -80,7 +83,8 @@ export class PackWriter {
     const { index, tail } = encodePackTail(this.#settings.pack, this.#frames);
     await this.#writer.write(tail);
     const { bytes, crc32 } = await this.#writer.finish();
-    await this.#settings.store.put(vaultKeys.packIndex(this.#settings.disk, this.#settings), index);
+    const { store, disk, lock } = this.#settings;
+    await store.put(vaultKeys.packIndex(disk, this.#settings), index, { ...(lock && { lock }) });
     return {
       pack: this.#settings.pack,
       bytes,

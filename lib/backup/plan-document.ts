@@ -3,6 +3,7 @@
 import { HEAD } from '#lib/format/document.ts';
 import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
 import type { StorageClass } from '#lib/store/object-store.ts';
+import type { LockRule } from './run-lock.ts';
 import type { ComparedDisk, RunRecord } from './run-record.ts';
 
 export function planDocument(facts: {
@@ -10,9 +11,10 @@ export function planDocument(facts: {
   readonly disks: readonly ComparedDisk[];
   readonly readers: number;
   readonly storageClass: StorageClass | undefined;
+  readonly lock: LockRule | undefined;
   readonly metadataKey: string;
 }): RunPlan {
-  const { record, storageClass } = facts;
+  const { record, storageClass, lock } = facts;
   return {
     ...HEAD,
     requires: [],
@@ -24,6 +26,7 @@ export function planDocument(facts: {
     started: record.started,
     readers: facts.readers,
     ...(storageClass === undefined ? {} : { storageClass }),
+    ...(lock === undefined ? {} : { lock: { mode: lock.mode, retention: { ...lock.retention } } }),
     metadataKey: facts.metadataKey,
     disks: facts.disks.map(diskPlan),
   };

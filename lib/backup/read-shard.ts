@@ -19,6 +19,7 @@ import { ConnectionGone, SnapshotSizeChanged } from './failures.ts';
 import { openExport } from './open-export.ts';
 import { encodeWithRequests } from './own-request.ts';
 import { PackWriter } from './pack-writer.ts';
+import { lockAtFirst, lockRuleOf } from './run-lock.ts';
 
 /** Enough to upload what is buffered, write index and receipt, and disconnect before the function is killed. */
 const CLOSING_TIME_MS = 75_000;
@@ -92,7 +93,8 @@ async function readPart(
   }
   const started = ports.clock.now();
   const pack = parsePackId(ports.random(16).toString('hex'));
-  const writer = new PackWriter({ store: ports.store, disk, run, pack, storageClass: plan.storageClass });
+  const locked = lockAtFirst(lockRuleOf(plan), started);
+  const writer = new PackWriter({ store: ports.store, disk, run, pack, storageClass: plan.storageClass, ...locked });
   try {
     const copied = await copyPart({
       source,

@@ -28,6 +28,7 @@ import { takeLease } from './lease.ts';
 import { nbdExports } from './nbd-exports.ts';
 import { planDocument } from './plan-document.ts';
 import { runIdOf } from './run-id.ts';
+import type { LockRule } from './run-lock.ts';
 import {
   type ComparedDisk,
   type DiskProgress,
@@ -63,6 +64,8 @@ export interface RunRequest {
     readonly readers?: number | undefined;
     readonly storageClass?: StorageClass | undefined;
     readonly excludeDisks?: readonly string[] | undefined;
+    /** How the run locks what it writes; it does not when this is left out. */
+    readonly lock?: LockRule | undefined;
   };
 }
 
@@ -256,13 +259,16 @@ async function makeReady(
   const readers = input.request.readers ?? DEFAULT_READERS;
   const exports: { disk: RunDisk['disk']; exports: Awaited<ReturnType<typeof nbdExports>> }[] = [];
   for (const disk of disks) {
-    exports.push({ disk: disk.disk, exports: await nbdExports(session, { disk: disk.disk, vdi: disk.progress.snapshot, pool }) });
+    exports.push({
+      disk: disk.disk,
+      exports: await nbdExports(session, { disk: disk.disk, vdi: disk.progress.snapshot, pool }),
+    });
   }
   const { run: runId } = record;
   await writeConnection(store, connectionOf(run, exports));
   const metadataKey = await keepVmMetadata(store, { session, vm: record.vm, run: runId, signal });
-  const { storageClass } = input.request;
-  const plan = planDocument({ record, disks, readers, storageClass, metadataKey });
+  const { storageClass, lock } = input.request;
+  const plan = planDocument({ record, disks, readers, storageClass, lock, metadataKey });
   await store.putIfAbsent(vaultKeys.plan(runId), encodeDocument(plan));
   await saveRunRecord(store, { ...record, state: 'ready' });
   return { ready: true, runId, disks: disks.length, readers };

@@ -19,6 +19,9 @@ import { liveKeys, readHistory } from '#lib/vault/live-objects.ts';
 import { isCollectible, isOldEnough } from './collectible.ts';
 import { CollectionStopped } from './failures.ts';
 
+/** Each takes a round trip, and nobody waits for a collection. */
+const LOCKS_ASKED_AT_ONCE = 16;
+
 export interface CollectorPorts {
   readonly store: ObjectStore;
   readonly versions: ObjectVersions;
@@ -30,19 +33,21 @@ export interface CollectionPlan {
   readonly bytes: Bytes;
   /** Not needed by any point, but too young to tell whether a run is about to need it. */
   readonly tooYoung: number;
+  /** Not needed by any point, but locked: to be removed by a collection after `until`. */
+  readonly locked: readonly { readonly version: ObjectVersion; readonly until: Date }[];
 }
 
 export interface Collected {
   readonly removed: number;
   readonly bytes: Bytes;
-  /** Versions that a lock or a missing permission kept. */
+  /** Versions that could not be removed: a legal hold, a lock that came after the plan, or a missing permission. */
   readonly held: readonly string[];
 }
 
 /** Throws CollectionStopped, with what was in the way as its cause. */
 export async function planCollection(ports: CollectorPorts, disk: DiskId, now: Date): Promise<CollectionPlan> {
   const live = await readLive(ports.store, disk, now);
-  const remove: ObjectVersion[] = [];
+  const due: ObjectVersion[] = [];
   let tooYoung = 0;
   for (const prefix of [vaultKeys.manifests(disk), vaultKeys.indexes(disk), vaultKeys.packs(disk)]) {
     for await (const version of ports.versions.list(prefix)) {
@@ -50,11 +55,32 @@ export async function planCollection(ports: CollectorPorts, disk: DiskId, now: D
         throw new CollectionStopped(`${version.key} is not a key of the vault; move it away, then collect again`);
       }
       if (live.has(version.key)) continue;
-      if (isOldEnough(version, now)) remove.push(version);
+      if (isOldEnough(version, now)) due.push(version);
       else tooYoung += 1;
     }
   }
-  return { disk, remove, bytes: remove.reduce((sum, { bytes }) => sum + bytes, 0), tooYoung };
+  const ends = await lockEnds(ports.versions, due);
+  const isLocked = (version: ObjectVersion) => (ends.get(version) ?? now) > now;
+  const remove = due.filter((version) => !isLocked(version));
+  const locked = due.filter(isLocked).map((version) => ({ version, until: ends.get(version) ?? now }));
+  return { disk, remove, bytes: remove.reduce((sum, { bytes }) => sum + bytes, 0), tooYoung, locked };
+}
+
+/** When the lock of each version ends that has one. Who may not ask learns it from the refusal of the removal. */
+async function lockEnds(versions: ObjectVersions, due: readonly ObjectVersion[]): Promise<Map<ObjectVersion, Date>> {
+  const ends = new Map<ObjectVersion, Date>();
+  const ask = async (version: ObjectVersion) => {
+    const lock = version.kind === 'object' ? await versions.lockOf(version) : undefined;
+    if (lock !== undefined) ends.set(version, lock.until);
+  };
+  try {
+    for (let i = 0; i < due.length; i += LOCKS_ASKED_AT_ONCE) {
+      await Promise.all(due.slice(i, i + LOCKS_ASKED_AT_ONCE).map(ask));
+    }
+  } catch (refusal) {
+    if (!(refusal instanceof VaultAccessDenied)) throw refusal;
+  }
+  return ends;
 }
 
 async function readLive(store: ObjectStore, disk: DiskId, now: Date): Promise<Set<string>> {

@@ -61,6 +61,10 @@ export const runPlan = z.object({
   readers: countField,
   storageClass: z.optional(z.enum(['STANDARD', 'INTELLIGENT_TIERING', 'STANDARD_IA', 'GLACIER_IR'])),
   metadataKey: z.optional(z.string()),
+  /** What the run writes is locked so, for times that follow from the rules by which points are kept. */
+  lock: z.optional(
+    z.object({ mode: z.enum(['GOVERNANCE', 'COMPLIANCE']), retention: z.record(z.string(), z.number()) }),
+  ),
   disks: z.array(diskPlan),
 });
 

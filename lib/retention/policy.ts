@@ -38,24 +38,41 @@ export interface Decision<P extends DatedPoint> {
   readonly reasons: readonly string[];
 }
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 /** Day 0 of the epoch was a Thursday; ISO weeks begin on Monday. */
 const THURSDAY_TO_MONDAY_DAYS = 3;
 
-interface Calendar {
+export interface Calendar {
   readonly rule: 'keepDaily' | 'keepWeekly' | 'keepMonthly' | 'keepYearly';
   readonly word: string;
   /** Number of the period that a time is in; neighbours differ by one. */
   readonly period: (time: Date) => number;
+  /** When the period of this number begins. */
+  readonly beginsMs: (period: number) => number;
 }
 
 const dayOf = (time: Date) => Math.floor(time.getTime() / DAY_MS);
 
-const CALENDARS: readonly Calendar[] = [
-  { rule: 'keepDaily', word: 'day', period: dayOf },
-  { rule: 'keepWeekly', word: 'week', period: (time) => Math.floor((dayOf(time) + THURSDAY_TO_MONDAY_DAYS) / 7) },
-  { rule: 'keepMonthly', word: 'month', period: (time) => time.getUTCFullYear() * 12 + time.getUTCMonth() },
-  { rule: 'keepYearly', word: 'year', period: (time) => time.getUTCFullYear() },
+export const CALENDARS: readonly Calendar[] = [
+  { rule: 'keepDaily', word: 'day', period: dayOf, beginsMs: (day) => day * DAY_MS },
+  {
+    rule: 'keepWeekly',
+    word: 'week',
+    period: (time) => Math.floor((dayOf(time) + THURSDAY_TO_MONDAY_DAYS) / 7),
+    beginsMs: (week) => (week * 7 - THURSDAY_TO_MONDAY_DAYS) * DAY_MS,
+  },
+  {
+    rule: 'keepMonthly',
+    word: 'month',
+    period: (time) => time.getUTCFullYear() * 12 + time.getUTCMonth(),
+    beginsMs: (month) => Date.UTC(Math.floor(month / 12), month % 12),
+  },
+  {
+    rule: 'keepYearly',
+    word: 'year',
+    period: (time) => time.getUTCFullYear(),
+    beginsMs: (year) => Date.UTC(year, 0),
+  },
 ];
 
 /** Decides for the points of one VM, which may come in any order; the answer is oldest first. */

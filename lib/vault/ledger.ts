@@ -5,7 +5,7 @@ import { DamagedObject } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { type LedgerEntry, ledgerEntry } from '#lib/format/ledger.ts';
 import { sha256Of } from '#lib/format/manifest.ts';
-import type { ObjectStore } from '#lib/store/object-store.ts';
+import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
 import type { DiskId, Sha256 } from '#lib/units.ts';
 
 /** An entry with the digest that the next entry has to name. */
@@ -89,9 +89,10 @@ async function readEntryAt(store: ObjectStore, key: string, disk: DiskId): Promi
 export async function appendEntry(
   store: ObjectStore,
   entry: LedgerEntry,
+  options: PutOptions = {},
 ): Promise<'committed' | 'already-committed' | 'lost-race'> {
   const key = vaultKeys.ledgerEntry(entry.disk, entry.seq);
-  if ((await store.putIfAbsent(key, encodeDocument(entry))) === 'created') return 'committed';
+  if ((await store.putIfAbsent(key, encodeDocument(entry), options)) === 'created') return 'committed';
   const winner = await readEntryAt(store, key, entry.disk);
   return winner.entry.run === entry.run ? 'already-committed' : 'lost-race';
 }

@@ -14,6 +14,8 @@ export const DEFAULT_READERS = 4;
  */
 export const RUN_LIMIT_HOURS = 24;
 
+/** What `vault.objectLock.mode` may be. */
+export const LOCK_MODES = ['governance', 'compliance'] as const;
 export const STORAGE_CLASSES = ['STANDARD', 'INTELLIGENT_TIERING', 'STANDARD_IA', 'GLACIER_IR'] as const;
 
 const dollars = z.number().check(z.nonnegative());

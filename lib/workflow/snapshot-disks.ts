@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { CredentialUnavailable } from '#lib/credentials/failures.ts';
 import { ExecutionLookupUnavailable } from '#lib/executions/failures.ts';
 import { VaultCorruption, VaultUnavailable } from '#lib/store/failures.ts';
-import { HOST_CONNECTION_LIMIT, runRequest, STORAGE_CLASSES } from './backup-input.ts';
+import { HOST_CONNECTION_LIMIT, LOCK_MODES, runRequest, STORAGE_CLASSES } from './backup-input.ts';
 import { count, runId, step, vaultEnvironment } from './contract.ts';
 import { HOST_OCCUPIED, HOST_TRANSIENT } from './host-failures.ts';
 import { poolsEnvironment } from './pools-environment.ts';
@@ -31,6 +31,8 @@ export const snapshotDisks = step({
     ...poolsEnvironment,
     /** What a request gets that does not choose for itself. */
     STORAGE_CLASS: z.enum(STORAGE_CLASSES),
+    /** How runs lock what they write; how long follows from the request's retention. */
+    OBJECT_LOCK: z.enum(['off', ...LOCK_MODES]),
     READERS: z.pipe(z.string().check(z.regex(/^([1-9]|1[0-6])$/)), z.transform(Number)),
   }),
   transient: [...HOST_TRANSIENT, CredentialUnavailable, ExecutionLookupUnavailable, VaultUnavailable, VaultCorruption],

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { type VaultAccess, vaultAccess } from '#cdk/vault-access.ts';
 import { commitPoint } from '#lib/backup/commit-point.ts';
 import { readShard } from '#lib/backup/read-shard.ts';
+import { lockRule } from '#lib/backup/run-lock.ts';
 import { splitExtents } from '#lib/backup/split-extents.ts';
 import { planRound } from '#lib/collect/collection-round.ts';
 import { vaultPatterns } from '#lib/format/keys.ts';
@@ -40,7 +41,7 @@ async function noting<T>(step: Step, work: () => Promise<T>): Promise<T> {
 }
 
 async function backUp(vm: string): Promise<void> {
-  const input = site.request(vm);
+  const input = site.request(vm, { lock: lockRule('governance') });
   const run = await noting('snapshot-disks', () => site.prepare(input));
   await noting('split-extents', () => splitExtents(site.ports, run, GENEROUS));
   for (const shard of await site.shards(run)) await noting('read-shard', () => readShard(site.ports, shard));
@@ -62,6 +63,8 @@ const ONLY_AT_TIMES = [
   'read-shard abort disks/*/packs/*',
   'read-shard list disks/*/packs/*',
   'sweep-runs abort disks/*/packs/*',
+  // Older points whose locks move out when their day is over.
+  'commit-point list disks/*/ledger/*',
   // Points that were let go, and damage that was found.
   'prune-points remove vms/*/metadata/*',
   'verify-points read disks/*/expired/*',

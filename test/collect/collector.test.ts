@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { carryOutCollection, planCollection } from '#lib/collect/collector.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
+import { VaultAccessDenied } from '#lib/store/failures.ts';
 import { GRAIN_BYTES } from '#lib/units.ts';
 import { letGo } from '#lib/vault/expiries.ts';
 import { LoneDisk } from '../fakes/lone-disk.ts';
@@ -119,18 +120,46 @@ test('the ledger is read again before deleting: a plan that it does not bear out
   assert.ok((await disk.restore(1)).equals(disk.contents[0]!));
 });
 
-test('a locked object is reported and the others go', async () => {
+test('a locked object waits until its day, which the plan tells; the others go', async () => {
   const disk = await threePoints();
   await expire(disk, 1);
   disk.nowMs += 60 * DAY_MS;
-  for (const { key, version } of disk.bucket.objects.allVersions(vaultKeys.packs(disk.disk))) {
-    if (version.kind === 'object') version.lock = { mode: 'GOVERNANCE', until: new Date(disk.nowMs + DAY_MS) };
-    assert.match(key, /\.zst$/);
-  }
-  const { removed, held } = await collect(disk);
-  assert.equal(removed, 2);
-  assert.match(held.join(), /^disks\/.*\.zst$/);
+  const until = new Date(disk.nowMs + DAY_MS);
+  const [pack] = lockPacks(disk, until);
+  const { locked } = await planCollection(portsOf(disk), disk.disk, disk.now);
+  assert.deepEqual(
+    locked.map(({ version, until: told }) => [version.key, told]),
+    [[pack, until]],
+  );
+  assert.deepEqual(await collect(disk).then(({ removed, held }) => ({ removed, held })), { removed: 2, held: [] });
+  disk.nowMs += DAY_MS;
+  assert.equal((await collect(disk)).removed, 1);
 });
+
+test('an object that is locked after the plan was made, or by who may not be asked, is reported and the others go', async () => {
+  const disk = await threePoints();
+  await expire(disk, 1);
+  disk.nowMs += 60 * DAY_MS;
+  const [pack] = lockPacks(disk, new Date(disk.nowMs + DAY_MS));
+  const refused = () => Promise.reject(new VaultAccessDenied('who may not ask for retentions'));
+  const ports = { store: disk.store, versions: { ...memoryVersions(disk.bucket), lockOf: refused } };
+  const plan = await planCollection(ports, disk.disk, disk.now);
+  assert.deepEqual(plan.locked, []);
+  const { removed, held } = await carryOutCollection(ports, plan, disk.now);
+  assert.equal(removed, 2);
+  assert.deepEqual(held, [pack]);
+});
+
+/** Locks every pack; answers with their keys in order. */
+function lockPacks(disk: LoneDisk, until: Date): string[] {
+  const packs = disk.bucket.objects.allVersions(vaultKeys.packs(disk.disk));
+  for (const { version } of packs) if (version.kind === 'object') version.lock = { mode: 'GOVERNANCE', until };
+  const [first] = disk.bucket.objects.versions(disk.bucket.objects.keys(vaultKeys.manifests(disk.disk))[0] ?? '');
+  const run = first?.kind === 'object' ? JSON.parse(headerOf(first.body)).run : '';
+  return packs.map(({ key }) => key).filter((key) => key.includes(run));
+}
+
+const headerOf = (manifest: Buffer) => manifest.subarray(12, 12 + manifest.readUInt32LE(8)).toString();
 
 test('invariants 24 and 26: the collector reads no pack, no index and no section', async () => {
   const disk = await threePoints();

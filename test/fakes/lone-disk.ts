@@ -42,6 +42,7 @@ export interface LoneDiskSettings {
   readonly disk?: DiskId;
   readonly seed?: number;
   readonly start?: Date;
+  readonly lock?: RunPlan['lock'];
 }
 
 /** How a run is cut: which grains are planned as changed, what is written anew, how large shards are. */
@@ -57,13 +58,15 @@ export class LoneDisk {
   readonly bucket: MemoryBucket;
   readonly store: ObjectStore;
   readonly #random: () => number;
+  readonly #lock: RunPlan['lock'];
   nowMs: number;
   /** What was backed up, by number of the point. */
   readonly contents: Buffer[] = [];
   /** Bytes that all runs read from the disk. */
   readBytes = 0;
 
-  constructor({ bucket, disk, seed = 1, start = new Date('2026-01-05T12:00:00Z') }: LoneDiskSettings = {}) {
+  constructor({ bucket, disk, lock, seed = 1, start = new Date('2026-01-05T12:00:00Z') }: LoneDiskSettings = {}) {
+    this.#lock = lock;
     this.disk = disk ?? parseDiskId('d15c0000-0000-4000-8000-00000000000a');
     this.nowMs = start.getTime();
     this.bucket = bucket ?? new MemoryBucket({ now: () => new Date(this.nowMs) });
@@ -104,6 +107,7 @@ export class LoneDisk {
       execution: run,
       started: this.now,
       readers: 1,
+      ...(this.#lock && { lock: this.#lock }),
       disks: [
         {
           disk: this.disk,
