@@ -21,7 +21,7 @@ import type { XapiSession } from '#lib/xapi/session.ts';
 import { readShownFingerprint } from '#lib/xapi/shown-certificate.ts';
 import { createTask, destroyTask, readTaskCreation } from '#lib/xapi/task.ts';
 import { readAllVdis } from '#lib/xapi/vdi.ts';
-import { type Check, type Finding, failed, ok, warning } from './finding.ts';
+import { type Check, type Finding, failed, failedBy, ok, warning } from './finding.ts';
 import { examineNbdNetworks, examineNbdServers } from './nbd-examination.ts';
 import { examineChains, examineSpace, examineTracking } from './storage-examination.ts';
 import { examineVault } from './vault-examination.ts';
@@ -57,7 +57,7 @@ async function examineHost(ports: DoctorPorts): Promise<Finding[]> {
     findings.push(...(await examinePool(ports, session)));
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
-    findings.push(failed('login', failure.message, cureOf(failure)));
+    findings.push(failedBy('login', failure));
   }
   return findings;
 }
@@ -68,7 +68,7 @@ async function examineCertificate({ url, pool }: DoctorPorts): Promise<Finding> 
     shown = await readShownFingerprint(parseHostUrl(url));
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
-    return failed('certificate', failure.message, 'Check the address, the route and the firewall: TCP port 443.');
+    return failedBy('certificate', failure);
   }
   const pin = pool?.host.pin;
   if (pin === undefined) {
@@ -98,7 +98,7 @@ async function examinePool(ports: DoctorPorts, session: XapiSession): Promise<Fi
       findings.push(...(await look()));
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure;
-      findings.push(failed(check, failure.message, cureOf(failure)));
+      findings.push(failedBy(check, failure));
     }
   }
   return findings;
@@ -130,8 +130,4 @@ async function examineClock(session: XapiSession, clock: Clock): Promise<readonl
   return [
     warning('clock', what, 'Set up NTP on the host and here: points are named by time, S3 refuses old signatures.'),
   ];
-}
-
-function cureOf(failure: Failure): string {
-  return failure.transient ? 'It may pass: run doctor again in some minutes.' : 'The message says what to change.';
 }

@@ -3,9 +3,11 @@
 import { Failure } from '#lib/failure.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import { type Finding, failed, ok } from './finding.ts';
+import { type Finding, failed, failedBy, ok } from './finding.ts';
 
 const PROBE_BYTES = 32;
+const RIGHTS =
+  'Give the user s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket, and the use of the KMS key.';
 
 /** Ceph 16 is such a store: it honours the condition in buckets without versions and ignores it in those with. */
 const NO_CONDITIONS =
@@ -19,8 +21,6 @@ export async function examineVault(vault: {
 }): Promise<readonly Finding[]> {
   const body = vault.random(PROBE_BYTES);
   const key = `${vaultKeys.connections()}doctor-${vault.random(8).toString('hex')}`;
-  const cure =
-    'Give the user s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket, and the use of the KMS key.';
   let step = 'writing';
   try {
     await vault.store.put(key, body);
@@ -37,7 +37,9 @@ export async function examineVault(vault: {
     await vault.store.delete(key);
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
-    return [failed('vault', `${step} an object: ${failure.message}`, cure)];
+    const finding = failedBy('vault', failure);
+    const cure = failure.details['code'] === 'AccessDenied' ? RIGHTS : 'cure' in finding ? finding.cure : '';
+    return [failed('vault', `${step} an object: ${finding.what}`, cure)];
   }
   return [ok('vault', 'an object was written, read, listed and removed')];
 }

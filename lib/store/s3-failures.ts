@@ -65,15 +65,15 @@ type Translation = (message: string, facts: FaultFacts, cause: unknown) => Error
 
 const denied =
   (cure: string): Translation =>
-  (message, _facts, cause) =>
-    new VaultAccessDenied(`${message}. ${cure}`, { cause });
+  (message, { code }, cause) =>
+    new VaultAccessDenied(`${message}. ${cure}`, { cause, details: { code, cure } });
 const lost: Translation = (message, _facts, cause) =>
   new UploadLost(`${message}. The object has to be written again`, { cause });
 const corrupted: Translation = (message, _facts, cause) => new VaultCorruption(message, { cause });
 const unavailable =
   (cure: string): Translation =>
-  (message, _facts, cause) =>
-    new VaultUnavailable(`${message}. ${cure}`, { cause });
+  (message, { code }, cause) =>
+    new VaultUnavailable(`${message}. ${cure}`, { cause, details: { code, cure } });
 
 const elsewhere: Translation = (message, facts, cause) =>
   new VaultAccessDenied(

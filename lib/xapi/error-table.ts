@@ -94,12 +94,12 @@ const ROWS: readonly Columns[] = [
   ],
 
   // Objects and what else is done with them.
+  [ObjectGone, 'treat-as-done', 'class object', 'The object is gone: read the inventory again.', 'HANDLE_INVALID'],
   [
     ObjectGone,
     'treat-as-done',
     'class object',
-    'The object is gone: read the inventory again.',
-    'HANDLE_INVALID',
+    'This pool has no such object, or not any more: check the uuid, and that it is the right pool.',
     'UUID_INVALID',
   ],
   [

@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { assertUsablePin, type CertificatePin, namedAs, pinViolation } from './certificate-pin.ts';
+import { connectCure } from './connect-cure.ts';
 import { HostCertificateMismatch, HostSettingsInvalid, HostUnreachable } from './failures.ts';
 
 /** Where the API is and which certificate it shows. */
@@ -84,10 +85,11 @@ export class PinnedAgent extends Agent {
   #connectFailure(socket: TLSSocket, cause: Error): Error {
     // OpenSSL's verdict on a certificate ends the handshake as an error of the socket, with the reason beside it.
     if (socket.authorizationError) return this.#mismatch(`is not trusted (${cause.message})`) ?? cause;
-    return new HostUnreachable(
-      `Connecting to ${this.#url.host} did not work: ${cause.message}. Check the address, the route and the firewall.`,
-      { cause },
-    );
+    const cure = connectCure(cause);
+    return new HostUnreachable(`Connecting to ${this.#url.host} did not work: ${cause.message}. ${cure}`, {
+      cause,
+      details: { cure },
+    });
   }
 
   #mismatch(violation: string | null): HostCertificateMismatch | null {

@@ -3,6 +3,7 @@
 import { connect } from 'node:tls';
 import type { Sha256 } from '#lib/units.ts';
 import { parseFingerprint } from './certificate-pin.ts';
+import { connectCure } from './connect-cure.ts';
 import { HostUnreachable } from './failures.ts';
 import { hostName } from './pinned-agent.ts';
 
@@ -11,8 +12,11 @@ const DEADLINE_MS = 10_000;
 /** SHA-256 of the leaf that `https://host[:port]` shows. Nothing is sent: nobody has verified who answers. */
 export async function readShownFingerprint(url: URL): Promise<Sha256> {
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
-  const unreachable = (cause: unknown) =>
-    reject(new HostUnreachable(`${url.host} cannot be reached over TLS: ${String(cause)}`, { cause }));
+  const unreachable = (cause: unknown) => {
+    const cure = connectCure(cause);
+    const message = `${url.host} cannot be reached over TLS: ${String(cause)}. ${cure}`;
+    reject(new HostUnreachable(message, { cause, details: { cure } }));
+  };
   const socket = connect({
     host: hostName(url),
     port: url.port === '' ? 443 : Number(url.port),

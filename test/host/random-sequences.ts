@@ -34,7 +34,7 @@ const CALLS_OF_A_RUN = 90;
 const MAX_STEPS = 8;
 
 /** Waits are turns of the event loop. */
-const turningClock: Clock = {
+export const turningClock: Clock = {
   now: () => new Date(),
   async sleep() {
     for (let turns = 0; turns < 3; turns++) await turn();
