@@ -1,34 +1,22 @@
 /** blockferry prune: lets restore points go by the calendar, then takes away what none needs any more. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type CollectionPlan, carryOutCollection, planCollection } from '#lib/collect/collector.ts';
-import { type RetentionPolicy, retentionPolicy } from '#lib/retention/policy.ts';
 import { carryOutPrune, type PrunePlan, planPrune } from '#lib/retention/prune.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { formatBytes, formatTable, formatTime } from './console-text.ts';
+import { addRetentionOptions, type RetentionOptions, retentionFrom } from './retention-options.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 import { openVersions } from './vault-versions.ts';
 
-interface PruneOptions extends VaultOptions {
-  readonly keepLast?: number;
-  readonly keepDaily?: number;
-  readonly keepWeekly?: number;
-  readonly keepMonthly?: number;
-  readonly keepYearly?: number;
-  readonly keepWithinDays?: number;
+interface PruneOptions extends VaultOptions, RetentionOptions {
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
 export function addPrune(program: Command): void {
-  addVaultOptions(program.command('prune'))
+  addRetentionOptions(addVaultOptions(program.command('prune')))
     .description('let restore points go and take away what no restore point needs')
-    .option('--keep-last <n>', 'the newest n points of each VM', parseCount)
-    .option('--keep-daily <n>', 'the newest point of each of the last n days', parseCount)
-    .option('--keep-weekly <n>', 'the newest point of each of the last n weeks', parseCount)
-    .option('--keep-monthly <n>', 'the newest point of each of the last n months', parseCount)
-    .option('--keep-yearly <n>', 'the newest point of each of the last n years', parseCount)
-    .option('--keep-within-days <n>', 'every point younger than n days (default: 7, at least 1)', parseCount)
     .option('--dry-run', 'show what would happen and change nothing')
     .option('--json', 'the plan and its outcome as one JSON object')
     .addHelpText(
@@ -38,25 +26,11 @@ export function addPrune(program: Command): void {
     .action(prune);
 }
 
-function parseCount(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-function policyOf({ keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly, keepWithinDays }: PruneOptions) {
-  const rules = { keepLast, keepDaily, keepWeekly, keepMonthly, keepYearly, keepWithinDays };
-  const given = Object.fromEntries(Object.entries(rules).filter(([, value]) => value !== undefined));
-  if (Object.keys(given).length === 0) {
+async function prune(options: PruneOptions): Promise<void> {
+  const policy = retentionFrom(options);
+  if (policy === undefined) {
     throw new UsageError('no rule says which points to keep; give at least one of --keep-daily, --keep-weekly, ...');
   }
-  const parsed = retentionPolicy.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new UsageError(`${issue?.path.join('.')}: ${issue?.message}`, { cause: parsed.error });
-}
-
-async function prune(options: PruneOptions): Promise<void> {
-  const policy: RetentionPolicy = policyOf(options);
   using vault = openVault(options);
   using opened = openVersions(options);
   const ports = { store: vault.store, versions: opened.versions };
@@ -75,6 +49,7 @@ async function prune(options: PruneOptions): Promise<void> {
   }
   const waiting = collections.reduce((sum, { tooYoung }) => sum + tooYoung, 0);
   const due = collections.reduce((sum, { bytes }) => sum + bytes, 0);
+  const locked = lockedOf(collections);
   if (options.json) {
     const decisions = plan.decisions.map(({ point, keep, reasons }) => ({
       name: point.name,
@@ -83,15 +58,31 @@ async function prune(options: PruneOptions): Promise<void> {
       reasons,
     }));
     const { unnamed, freedBytes } = plan;
-    process.stdout.write(`${JSON.stringify({ decisions, unnamed, freedBytes, pruned, due, waiting, collected })}\n`);
+    process.stdout.write(`${JSON.stringify({ decisions, unnamed, freedBytes, pruned, due, waiting, locked, collected })}\n`);
     return;
   }
   process.stdout.write(
     options.dryRun
       ? `Nothing was changed. ${formatBytes(due)} of earlier leftovers are due for removal, ${waiting} objects are too young.\n`
       : `${pruned.points} points were let go. ${collected.removed} objects, ${formatBytes(collected.bytes)}, were removed; ` +
-          `${collected.held} are locked, ${waiting} are too young.\n`,
+          `${collected.held} could not be, ${waiting} are too young.\n`,
   );
+  if (locked.until !== undefined) {
+    process.stdout.write(
+      `${locked.objects} objects, ${formatBytes(locked.bytes)}, that no point needs are locked, the last until ${formatTime(locked.until)}.\n`,
+    );
+  }
+}
+
+/** What only locks keep. */
+function lockedOf(collections: readonly CollectionPlan[]) {
+  const locked = collections.flatMap((collection) => collection.locked);
+  const ends = locked.map(({ until }) => until.getTime());
+  return {
+    objects: locked.length,
+    bytes: locked.reduce((sum, { version }) => sum + version.bytes, 0),
+    ...(ends.length > 0 && { until: new Date(Math.max(...ends)) }),
+  };
 }
 
 function describe(plan: PrunePlan): string {
@@ -109,6 +100,6 @@ function describe(plan: PrunePlan): string {
   );
   return (
     `${formatTable(['VM', 'POINT', 'TIME', '', 'WHY'], rows)}\n${unnamed.join('')}` +
-    `${going} of ${plan.decisions.length} points go; ${formatBytes(plan.freedBytes)} come free after 7 days.\n`
+    `${going} of ${plan.decisions.length} points go; ${formatBytes(plan.freedBytes)} come free after 7 days, or when their locks end.\n`
   );
 }

@@ -7,6 +7,7 @@ import type { Bytes, DiskId, RunId, VmId } from '#lib/units.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { letGo } from '#lib/vault/expiries.ts';
 import { type DiskHistory, readHeaders, readHistory } from '#lib/vault/live-objects.ts';
+import { keepLocked } from './locked-points.ts';
 import { type DatedPoint, type Decision, decideRetention, type RetentionPolicy } from './policy.ts';
 
 export interface PointToJudge extends DatedPoint {
@@ -69,7 +70,8 @@ async function readHistories(store: ObjectStore, disks: Iterable<DiskId>): Promi
 
 async function planned(store: ObjectStore, facts: Facts): Promise<PrunePlan> {
   const { points, histories } = facts;
-  const decisions = [...byVm(points).values()].flatMap((ofVm) => decideForVm(ofVm, facts));
+  const decisions: Decision<PointToJudge>[] = [];
+  for (const ofVm of byVm(points).values()) decisions.push(...(await decideForVm(store, ofVm, facts)));
   const going = new Set<string>();
   for (const { point, keep } of decisions) {
     if (!keep) for (const { disk, seq } of point.point.disks) going.add(nameOf(disk, seq));
@@ -87,7 +89,11 @@ function byVm(points: readonly NamedPoint[]): Map<VmId, NamedPoint[]> {
   return Map.groupBy(points, ({ point }) => point.vm);
 }
 
-function decideForVm(points: readonly NamedPoint[], facts: Facts): Decision<PointToJudge>[] {
+async function decideForVm(
+  store: ObjectStore,
+  points: readonly NamedPoint[],
+  facts: Facts,
+): Promise<Decision<PointToJudge>[]> {
   const { histories, retentionOf, now } = facts;
   const whole: PointToJudge[] = [];
   const begun: Decision<PointToJudge>[] = [];
@@ -106,7 +112,8 @@ function decideForVm(points: readonly NamedPoint[], facts: Facts): Decision<Poin
   const decided = [...byRules].flatMap(([rules, judged]) =>
     rules === undefined ? judged.map(keptWithoutRules) : decideRetention(judged, rules, now),
   );
-  return [...begun, ...decided.toSorted((a, b) => a.point.time.getTime() - b.point.time.getTime())];
+  const ordered = decided.toSorted((a, b) => a.point.time.getTime() - b.point.time.getTime());
+  return [...begun, ...(await keepLocked(store, ordered, now))];
 }
 
 function keptWithoutRules(point: PointToJudge): Decision<PointToJudge> {

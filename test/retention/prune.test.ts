@@ -95,3 +95,19 @@ test('invariant 24, cold packs stay cold: prune reads no pack', async () => {
   const reads = disk.bucket.requests.filter(({ operation, key }) => operation === 'get' && key.endsWith('.zst'));
   assert.deepEqual(reads, []);
 });
+
+test('a point whose lock goes on stays, with the day as the reason, and goes when the lock has ended', async () => {
+  const disk = await daily(5);
+  const until = new Date(disk.nowMs + 10 * DAY_MS);
+  const [first = ''] = disk.bucket.objects.keys(vaultKeys.points(disk.vm));
+  await disk.store.extendLock(first, { mode: 'GOVERNANCE', until });
+  const { decisions } = await planPrune(disk.store, () => POLICY, disk.now);
+  assert.deepEqual(
+    decisions.map(({ keep }) => keep),
+    [true, false, false, true, true],
+  );
+  assert.deepEqual(decisions[0]?.reasons, [`locked until ${until.toISOString()}`]);
+  disk.nowMs = until.getTime();
+  const later = await planPrune(disk.store, () => POLICY, disk.now);
+  assert.equal(later.decisions[0]?.keep, false);
+});
