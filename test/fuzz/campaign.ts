@@ -14,7 +14,8 @@ import type { FuzzTarget } from './target.ts';
 
 /** The largest mutated input has 384 KiB; at 10 MB/s, slower than any parser here, it takes 40 ms. */
 export const INPUT_DEADLINE_MS = 250;
-/** A machine that does much else lets a quick input look slow: only one that is slow each time is. */
+/** A machine that does much else lets a quick input look slow: it is looked at again, by processor time. */
+const LOOK_AGAIN_MS = 10;
 const SLOW_LOOKS = 4;
 const MAX_POOL = 512;
 const TURN_EVERY = 256;
@@ -81,9 +82,12 @@ interface Outcome {
 /** Throws a Finding for what is neither an answer nor a refusal, and for what takes too long. */
 export async function outcomeOf(target: FuzzTarget, input: Buffer): Promise<Outcome> {
   let outcome = await parseOnce(target, input);
-  for (let look = 1; look < SLOW_LOOKS && outcome.tookMs > INPUT_DEADLINE_MS; look++) {
+  for (let look = 1; look < SLOW_LOOKS && outcome.tookMs > LOOK_AGAIN_MS; look++) {
+    const before = process.cpuUsage();
     const again = await parseOnce(target, input);
-    if (again.tookMs < outcome.tookMs) outcome = again;
+    const { user, system } = process.cpuUsage(before);
+    const tookMs = Math.min(again.tookMs, (user + system) / 1000);
+    if (tookMs < outcome.tookMs) outcome = { ...again, tookMs };
   }
   if (outcome.tookMs <= INPUT_DEADLINE_MS) return outcome;
   throw new Finding(described(target, `it took ${Math.round(outcome.tookMs)} ms, each of ${SLOW_LOOKS} times`, input));

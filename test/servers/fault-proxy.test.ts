@@ -74,6 +74,22 @@ describe('the fault proxy', () => {
     assert(damaged.equals(body));
   });
 
+  it('a slow line passes no more than its rate, and everything', async () => {
+    proxy.set({ toClient: { bytesPerSecond: 400_000 } });
+    const small = randomBytes(100_000);
+    const began = performance.now();
+    assert((await roundTrip(small)).equals(small));
+    assert(performance.now() - began >= 240);
+  });
+
+  it('loss delays what is behind the lost piece and changes nothing', async () => {
+    proxy.set({ toServer: { loss: { share: 0.1, resentAfterMs: 20 } } });
+    const small = randomBytes(100_000);
+    const began = performance.now();
+    assert((await roundTrip(small)).equals(small));
+    assert(performance.now() - began >= 20);
+  });
+
   it('a refusal resets new connections', async () => {
     proxy.set({ refuse: true });
     assert.equal((await roundTrip(body)).length, 0);

@@ -7,6 +7,10 @@ import { connect, createServer, type Socket } from 'node:net';
 export interface DirectionFaults {
   /** Each byte arrives this much later; the order stays. */
   readonly latencyMs?: number;
+  /** No more than this passes; what is held back arrives later, in small pieces. */
+  readonly bytesPerSecond?: number;
+  /** This share of the pieces is lost on the way once: it and what is behind it comes when TCP has sent it again. */
+  readonly loss?: { readonly share: number; readonly resentAfterMs: number };
   /** After this many bytes the connection is gone in both directions, politely (FIN) or not (RST). */
   readonly cut?: { readonly afterBytes: number; readonly how: 'fin' | 'reset' };
   /** After this many bytes nothing comes any more, and nobody is told. */
@@ -34,6 +38,8 @@ export interface FaultProxy extends AsyncDisposable {
   set(faults: ProxyFaults): void;
 }
 
+/** A segment of TCP on Ethernet: what a slow line delivers at a time, and what gets lost at a time. */
+const SEGMENT_BYTES = 1448;
 /** Bytes that may wait for their time in one direction: 2.5 Gbit/s at 50 ms. */
 const MAX_DELAYED_BYTES = 16 * 1024 * 1024;
 
@@ -120,6 +126,8 @@ class Pump {
   #passedBytes = 0;
   #delayedBytes = 0;
   readonly #waiting: { readonly dueMs: number; readonly act: () => void }[] = [];
+  /** When the last byte so far arrives: nothing overtakes it. */
+  #lineFreeMs = 0;
   #stalled = false;
 
   constructor(proxy: TcpProxy, way: { from: Socket; to: Socket; direction: 'toServer' | 'toClient' }) {
@@ -131,7 +139,7 @@ class Pump {
 
   start(): void {
     this.#from.on('data', (chunk: Buffer) => this.#pass(chunk));
-    this.#from.on('end', () => this.#later(() => this.#to.end()));
+    this.#from.on('end', () => this.#later(0, () => this.#to.end()));
     this.#to.on('drain', () => this.#resume());
     this.#from.resume();
   }
@@ -156,7 +164,7 @@ class Pump {
     this.#send(chunk.subarray(0, Math.max(limit - before, 0)));
     this.#proxy.strike();
     if (limit === stallAfterBytes) this.#stalled = true;
-    else this.#later(() => this.#cut(cut?.how ?? 'reset'));
+    else this.#later(0, () => this.#cut(cut?.how ?? 'reset'));
   }
 
   #cut(how: 'fin' | 'reset'): void {
@@ -167,9 +175,16 @@ class Pump {
   }
 
   #send(chunk: Buffer): void {
+    const { bytesPerSecond, loss } = this.#faults();
+    if (bytesPerSecond === undefined && loss === undefined) this.#sendPiece(chunk);
+    else
+      for (let at = 0; at < chunk.length; at += SEGMENT_BYTES) this.#sendPiece(chunk.subarray(at, at + SEGMENT_BYTES));
+  }
+
+  #sendPiece(chunk: Buffer): void {
     this.#delayedBytes += chunk.length;
     if (this.#delayedBytes > MAX_DELAYED_BYTES) this.#from.pause();
-    this.#later(() => {
+    this.#later(chunk.length, () => {
       this.#delayedBytes -= chunk.length;
       if (this.#to.writable && !this.#to.write(chunk)) this.#from.pause();
       else this.#resume();
@@ -180,15 +195,24 @@ class Pump {
     if (this.#delayedBytes <= MAX_DELAYED_BYTES && !this.#to.writableNeedDrain) this.#from.resume();
   }
 
+  #faults(): DirectionFaults {
+    return this.#proxy.faults[this.#direction] ?? {};
+  }
+
   /** In order, each not before its time: what was set to be slow is not overtaken when the proxy heals. */
-  #later(act: () => void): void {
-    const latencyMs = this.#proxy.faults[this.#direction]?.latencyMs ?? 0;
-    if (latencyMs === 0 && this.#waiting.length === 0) {
+  #later(bytes: number, act: () => void): void {
+    const { latencyMs = 0, bytesPerSecond, loss } = this.#faults();
+    const nowMs = performance.now();
+    const onLineMs = bytesPerSecond === undefined ? 0 : (bytes / bytesPerSecond) * 1000;
+    const resentMs = loss !== undefined && Math.random() < loss.share ? loss.resentAfterMs : 0;
+    const dueMs = Math.max(this.#lineFreeMs, nowMs) + onLineMs + resentMs;
+    this.#lineFreeMs = dueMs;
+    if (dueMs + latencyMs <= nowMs && this.#waiting.length === 0) {
       act();
       return;
     }
-    this.#waiting.push({ dueMs: performance.now() + latencyMs, act });
-    if (this.#waiting.length === 1) setTimeout(() => this.#runDue(), latencyMs);
+    this.#waiting.push({ dueMs: dueMs + latencyMs, act });
+    if (this.#waiting.length === 1) setTimeout(() => this.#runDue(), dueMs + latencyMs - nowMs);
   }
 
   #runDue(): void {

@@ -1,0 +1,191 @@
+/** One fault: what is done to a site, what a run has to make of it, and what then has to be true. */
+
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import type { RunRequest } from '#lib/backup/snapshot-disks.ts';
+import { sweep } from '#lib/host/sweep.ts';
+import { planSweep } from '#lib/host/sweep-plan.ts';
+import { listPoints } from '#lib/restore/points.ts';
+import { grainsCovering, indexAfter, type RunId } from '#lib/units.ts';
+import { DiskContent } from '#lib/vault/disk-content.ts';
+import { laterPorts } from '../host/dying-site.ts';
+import type { FaultSite } from './fault-site.ts';
+
+const GRAIN = 65_536;
+const DISK_BYTES = 24 * GRAIN;
+/** Waits for what the simulated host lets go of late. */
+const HOST_LOOKS = 100;
+
+export interface FaultRow {
+  readonly on: 'XAPI' | 'NBD' | 'S3' | 'host' | 'reader' | 'vault';
+  readonly fault: string;
+  /** How often it strikes in the run. */
+  readonly strikes: string;
+  /** `completed`, or the names that the failure which ends the run may have. */
+  readonly outcome: 'completed' | readonly string[];
+  /** Only in the full suite: the row waits longer than CI has time for. */
+  readonly slow?: true;
+  /** What somebody has to do before runs succeed again; without it nobody has to do anything. */
+  readonly person?: string;
+  /** Called when the first full is committed and a part of the disk has changed. */
+  arrange(site: FaultSite): void | Promise<void>;
+  /** What that somebody does. */
+  repair?(site: FaultSite): void | Promise<void>;
+  /** Instead of one run of the workflow; rejects as a run does. */
+  play?(site: FaultSite, run: RunAt): Promise<void>;
+}
+
+export interface RunAt {
+  readonly input: RunRequest;
+  /** Another request for the same VM, whose content is the same. */
+  readonly again: () => RunRequest;
+}
+
+export interface RowResult {
+  readonly row: FaultRow;
+  readonly outcome: string;
+  /** From the begin of the run that was struck to its end. */
+  readonly endedMs: number;
+  /** From there to the next committed point; 0 when the struck run committed. */
+  readonly recoveredMs: number;
+  readonly leftByRun: string;
+  readonly leftAfterSweep: string;
+}
+
+/** Plays a row in a vault of its own. Throws when anything that has to be true is not. */
+export async function playRow(site: FaultSite, row: FaultRow, number: number): Promise<RowResult> {
+  site.heal();
+  site.newVault(`row-${number}/`);
+  const vm = await site.lone.sim.addVm({ name: `row ${number}`, disks: [{ bytes: randomBytes(DISK_BYTES) }] });
+  const life = new Life(site, vm);
+  await site.backUp(await life.begin());
+  life.change();
+  await row.arrange(site);
+  const began = performance.now();
+  const outcome = await outcomeOf(life.played(row));
+  const endedMs = performance.now() - began;
+  const leftByRun = await leftovers(site, life);
+  site.heal();
+  await row.repair?.(site);
+  // The faults of the simulated host heal with it: what was broken is whole again.
+  const swept = await sweepNextMorning(site);
+  assert.deepEqual(swept.left, [], `${row.fault}: the sweep left something`);
+  const leftAfterSweep = await settled(site, life);
+  assert.equal(leftAfterSweep, 'nothing', row.fault);
+  await life.checkPoints();
+  let recoveredMs = 0;
+  if (outcome !== 'completed') {
+    const again = performance.now();
+    await site.backUp(await life.begin());
+    recoveredMs = performance.now() - again;
+    await life.checkPoints();
+  }
+  const points = (await listPoints(site.lone.store)).length;
+  assert.ok(points >= 2, `${row.fault}: ${points} points`);
+  return { row, outcome, endedMs, recoveredMs, leftByRun, leftAfterSweep };
+}
+
+/** Whether the row came out as it says. */
+export function assertOutcome({ row, outcome }: RowResult): void {
+  const allowed = row.outcome === 'completed' ? ['completed'] : row.outcome;
+  assert.ok(
+    allowed.includes(outcome),
+    `${row.on}, ${row.fault} ${row.strikes}: ${outcome} instead of ${allowed.join(' or ')}`,
+  );
+}
+
+async function outcomeOf(run: Promise<unknown>): Promise<string> {
+  try {
+    await run;
+    return 'completed';
+  } catch (failure) {
+    if (!(failure instanceof Error)) throw failure;
+    // A plain error is a defect, whatever the row allows.
+    if (failure.name === 'Error' || failure.name.endsWith('TypeError')) throw failure;
+    return failure.name;
+  }
+}
+
+/** One VM with one disk, and what was on it when each of its runs began. */
+class Life {
+  readonly #site: FaultSite;
+  readonly #vm: { readonly uuid: string; readonly vdis: readonly string[] };
+  readonly #contents = new Map<RunId, Buffer>();
+
+  constructor(site: FaultSite, vm: { readonly uuid: string; readonly vdis: readonly string[] }) {
+    this.#site = site;
+    this.#vm = vm;
+  }
+
+  get disk(): string {
+    return this.#vm.vdis[0] ?? '';
+  }
+
+  /** A request for a run that begins now. */
+  async begin(): Promise<RunRequest> {
+    const input = this.#site.lone.request(this.#vm.uuid, { readers: 1 });
+    this.#contents.set(this.#site.runIdOf(input), await this.#site.lone.diskBytes(this.disk));
+    return input;
+  }
+
+  change(): void {
+    this.#site.lone.sim.write(this.disk, 3 * GRAIN, randomBytes(16 * GRAIN));
+  }
+
+  async played(row: FaultRow): Promise<void> {
+    const input = await this.begin();
+    const again = () => {
+      const other = this.#site.lone.request(this.#vm.uuid, { readers: 1 });
+      this.#contents.set(this.#site.runIdOf(other), this.#contents.get(this.#site.runIdOf(input)) ?? Buffer.alloc(0));
+      return other;
+    };
+    if (row.play === undefined) await this.#site.backUp(input);
+    else await row.play(this.#site, { input, again });
+  }
+
+  /** Every entry of every ledger of this vault restores to what its run began with. */
+  async checkPoints(): Promise<void> {
+    const { store } = this.#site.lone;
+    for await (const { key } of store.list('disks/')) {
+      const [, disk, seq] = /^disks\/([^/]+)\/ledger\/(\d+)\.json$/.exec(key) ?? [];
+      if (disk === undefined) continue;
+      const content = await DiskContent.open(store, { disk: disk as never, seq: Number(seq) });
+      const bytes = Buffer.alloc(content.diskBytes);
+      await content.read(
+        { first: 0, end: indexAfter(grainsCovering(bytes.length)) },
+        (at, data) => void data.copy(bytes, at),
+      );
+      assert.ok(this.#contents.get(content.entry.run)?.equals(bytes), `point ${Number(seq)} of disk ${disk}`);
+    }
+  }
+}
+
+async function sweepNextMorning(site: FaultSite) {
+  const ports = laterPorts(site.lone);
+  return sweep(ports, await planSweep(ports));
+}
+
+async function leftovers(site: FaultSite, { disk }: Life): Promise<string> {
+  const { snapshots, dom0Vbds, sessions, nbdConnections } = site.lone.sim.counters;
+  const uploads: string[] = [];
+  for await (const { key } of site.lone.store.listMultipartUploads('disks/')) if (key.includes(disk)) uploads.push(key);
+  const found = {
+    snapshots: snapshots.length,
+    attachments: dom0Vbds,
+    sessions,
+    connections: nbdConnections,
+    uploads: uploads.length,
+  };
+  const named = Object.entries(found).filter(([, count]) => count > 0);
+  return named.length === 0 ? 'nothing' : named.map(([what, count]) => `${count} ${what}`).join(', ');
+}
+
+/** What is left when the host has had time to let go of what was closed. */
+async function settled(site: FaultSite, life: Life): Promise<string> {
+  let left = await leftovers(site, life);
+  for (let look = 0; look < HOST_LOOKS && left !== 'nothing'; look++) {
+    await site.lone.clock.sleep(20);
+    left = await leftovers(site, life);
+  }
+  return left;
+}
