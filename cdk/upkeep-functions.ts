@@ -8,7 +8,9 @@ import { planCollection } from '#lib/workflow/plan-collection.ts';
 import { prunePoints } from '#lib/workflow/prune-points.ts';
 import { removeVersions } from '#lib/workflow/remove-versions.ts';
 import { sweepRuns } from '#lib/workflow/sweep-runs.ts';
+import { takeInventory } from '#lib/workflow/take-inventory.ts';
 import { verifyPoints } from '#lib/workflow/verify-points.ts';
+import { writeReport } from '#lib/workflow/write-report.ts';
 import { type VaultProps, vaultEnvironmentOf } from './backup-functions.ts';
 import { askAfterExecutions, readSecrets } from './host-access.ts';
 import type { Placement } from './network.ts';
@@ -39,6 +41,11 @@ export function upkeepFunctions(scope: Construct, props: UpkeepFunctionsProps): 
       ],
       placement: props.placement,
     }),
+    inventory: inVault(takeInventory, {
+      environment: { ...vault, POOLS: JSON.stringify(poolEntriesOf(settings.pools)) },
+      statements: [...access('take-inventory'), readSecrets(scope, settings.pools)],
+      placement: props.placement,
+    }),
     prune: inVault(prunePoints, {
       environment: { ...vault, RETENTION: JSON.stringify(retentionOf(settings.policies)) },
       statements: access('prune-points'),
@@ -52,6 +59,14 @@ export function upkeepFunctions(scope: Construct, props: UpkeepFunctionsProps): 
       statements: [listVersions(place), removeVersionsOf(place)],
     }),
     verify: inVault(verifyPoints, { environment: vault, statements: access('verify-points') }),
+    report: inVault(writeReport, {
+      environment: {
+        ...vault,
+        OBJECTIVE_HOURS: String(settings.objectiveHours),
+        STORAGE_CLASS: settings.vault.storageClass,
+      },
+      statements: access('write-report'),
+    }),
   };
 }
 

@@ -33,7 +33,7 @@ export function upkeepMachine(scope: Construct, { settings, functions }: UpkeepP
         resources: Object.values(functions).map((step) => step.functionArn),
       }),
     ],
-    workflow: (inside) => upkeepWorkflow(inside, functions),
+    workflow: (inside) => upkeepWorkflow(inside, { functions, policies: settings.policies }),
   }).stateMachine;
   daily(scope, settings, machine);
   return machine;

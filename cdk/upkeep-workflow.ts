@@ -4,6 +4,8 @@
  *
  *   sweep-runs
  *       |
+ *   take-inventory                   which VMs the pools have
+ *       |
  *   prune-points <--VMs left--+      points that no rule keeps are let go
  *       |  `------------------+
  *   plan-collection <--more---+      packs, indexes and manifests that no point needs are named ...
@@ -12,6 +14,8 @@
  *       |
  *   verify-points <--disks left--+
  *       |  `---------------------+
+ *   write-report
+ *       |
  *   upkeep-verdict ---any error, a disk passed over, or a finding---> Fail
  *       |
  *   upkeep-done
@@ -25,6 +29,7 @@ import { VaultDamaged } from '#lib/workflow/failures.ts';
 import { prunePoints } from '#lib/workflow/prune-points.ts';
 import { removeVersions } from '#lib/workflow/remove-versions.ts';
 import { verifyPoints } from '#lib/workflow/verify-points.ts';
+import type { Settings } from './settings.ts';
 import { stepAgain } from './step-loop.ts';
 import { type UpkeepFunctions, upkeepTasks } from './upkeep-tasks.ts';
 import { CAUGHT, NO_ERROR } from './verdict.ts';
@@ -36,26 +41,31 @@ const DAMAGED =
   'Objects of the vault are not as they were written; blockferry verify names them and the points that need them';
 const STOPPED = 'What the points of some disks need could not be read, so nothing of these disks was collected';
 
-export function upkeepWorkflow(scope: Construct, functions: UpkeepFunctions): IChainable {
-  const { sweep, prune, plan, remove, verify } = upkeepTasks(scope, functions);
+export function upkeepWorkflow(
+  scope: Construct,
+  using: { functions: UpkeepFunctions; policies: Settings['policies'] },
+): IChainable {
+  const { sweep, inventory, prune, plan, remove, verify, report } = upkeepTasks(scope, using);
   const verdict = upkeepVerdict(scope);
   const noted = { assign: { first: jsonata(`$first.error = '' ? ${CAUGHT} : $first`) } };
   for (const [task, next] of [
-    [sweep, prune],
+    [sweep, inventory],
+    [inventory, prune],
     [prune, plan],
     [plan, verify],
     [remove, verify],
-    [verify, verdict],
+    [verify, report],
+    [report, verdict],
   ] as const) {
     task.addCatch(next, noted);
   }
-  const verified = stepAgain(scope, verify, { done: field(verifyPoints.output, 'done'), next: verdict });
+  const verified = stepAgain(scope, verify, { done: field(verifyPoints.output, 'done'), next: report.next(verdict) });
   const collected = Choice.jsonata(scope, 'anything-left')
     .when(Condition.jsonata(jsonata(field(removeVersions.output, 'more'))), plan)
     .otherwise(verified);
   const collecting = plan.next(remove).next(collected);
   const pruned = stepAgain(scope, prune, { done: field(prunePoints.output, 'done'), next: collecting });
-  return Pass.jsonata(scope, 'upkeep-begins', { assign: NOTHING_WRONG }).next(sweep).next(pruned);
+  return Pass.jsonata(scope, 'upkeep-begins', { assign: NOTHING_WRONG }).next(sweep).next(inventory).next(pruned);
 }
 
 function upkeepVerdict(scope: Construct): Choice {

@@ -15,4 +15,7 @@ export const sweepResult = z.object({
   spared: z.array(remark),
 });
 
+export type SweepFindings = Pick<SweepResult, 'time'> & {
+  readonly [Field in 'removed' | 'left' | 'spared']: readonly SweepResult[Field][number][];
+};
 export type SweepResult = Readonly<z.infer<typeof sweepResult>>;

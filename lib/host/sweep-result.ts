@@ -2,16 +2,14 @@
 
 import { encodeDocument, HEAD, parseDocument } from '#lib/format/document.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import { type SweepResult, sweepResult } from '#lib/format/sweep-result.ts';
+import { type SweepFindings, type SweepResult, sweepResult } from '#lib/format/sweep-result.ts';
 import { ObjectNotFound } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import type { SweepReport } from './sweep.ts';
-import type { SweepPlan } from './sweep-plan.ts';
 
+/** Replaces that of the sweep before. */
 export async function keepSweepResult(
   store: ObjectStore,
-  { spared }: Pick<SweepPlan, 'spared'>,
-  { removed, left, time }: SweepReport & { readonly time: Date },
+  { time, removed, left, spared }: SweepFindings,
 ): Promise<void> {
   await store.put(vaultKeys.lastSweep(), encodeDocument({ ...HEAD, time, removed, left, spared }));
 }

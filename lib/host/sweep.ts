@@ -19,6 +19,7 @@ import { vaultKeys } from '#lib/format/keys.ts';
 import { resumeXapi } from '#lib/xapi/login.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import type { DeadRun, SweepPlan, SweepPorts } from './sweep-plan.ts';
+import { keepSweepResult } from './sweep-result.ts';
 
 /** Unplugging takes the host up to five seconds each time; after a minute it will not do so by itself. */
 const ROUNDS = 12;
@@ -55,6 +56,7 @@ export async function sweep(ports: SweepPorts, plan: SweepPlan): Promise<SweepRe
       report.removed.push(`lease of VM ${lease.vm}`);
     });
   }
+  await keepSweepResult(ports.store, { ...report, spared: plan.spared, time: ports.clock.now() });
   return report;
 }
 

@@ -26,10 +26,12 @@ export const FUNCTIONS = [
   'list-vms',
   'watch-points',
   'sweep-runs',
+  'take-inventory',
   'prune-points',
   'plan-collection',
   'remove-versions',
   'verify-points',
+  'write-report',
 ] as const;
 
 const projectFile = (path: string): unknown =>

@@ -8,8 +8,11 @@ import { readShard } from '#lib/backup/read-shard.ts';
 import { lockRule } from '#lib/backup/run-lock.ts';
 import { splitExtents } from '#lib/backup/split-extents.ts';
 import { planRound } from '#lib/collect/collection-round.ts';
+import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { vaultPatterns } from '#lib/format/keys.ts';
 import { keepFirstFailure } from '#lib/observe/first-failure.ts';
+import { takeInventories } from '#lib/report/inventory.ts';
+import { keepReport } from '#lib/report/keep-report.ts';
 import { retentionPolicy } from '#lib/retention/policy.ts';
 import { pruneVms } from '#lib/retention/prune-vms.ts';
 import { listDisks } from '#lib/vault/disks.ts';
@@ -124,7 +127,17 @@ async function keepUp(): Promise<void> {
   const versions = memoryVersions(site.bucket);
   const { stopped } = await noting('plan-collection', () => planRound({ ...ports, versions, mostVersions: 9 }, ''));
   assert.deepEqual(stopped, []);
+  await noting('take-inventory', () => takeInventories(site.ports, ['lab']));
+  await noting('write-report', () => keepReport(site.store, { ...REPORT, now: new Date() }));
 }
+
+const REPORT = {
+  vault: 's3://vault/',
+  objectiveMs: DAY_MS,
+  prices: SHIPPED_PRICES,
+  storageClass: 'STANDARD',
+  retention: retentionPolicy.parse({ keepLast: 1, keepWithinDays: 1 }),
+} as const;
 
 test('every request of a full and of an incremental run, and of the upkeep, is one that its role allows', () => {
   const refused = [...requests].flatMap(([step, calls]) =>

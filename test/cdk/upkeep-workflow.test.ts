@@ -6,24 +6,36 @@ import { MAX_COLLECTION_ROUNDS, MAX_ROUND_VERSIONS, planCollection } from '#lib/
 import { prunePoints } from '#lib/workflow/prune-points.ts';
 import { removeVersions } from '#lib/workflow/remove-versions.ts';
 import { sweepRuns } from '#lib/workflow/sweep-runs.ts';
+import { takeInventory } from '#lib/workflow/take-inventory.ts';
 import { verifyPoints } from '#lib/workflow/verify-points.ts';
+import { writeReport } from '#lib/workflow/write-report.ts';
 import { validateDefinition } from '#local/states/validation.ts';
 import { Bench, fails } from '../local/states/bench.ts';
 import { arbitraryOf } from '../workflow/arbitrary.ts';
 import { synthesize } from './installation.ts';
 
 const { upkeep } = synthesize();
-const STEPS = ['sweep-runs', 'prune-points', 'plan-collection', 'remove-versions', 'verify-points'] as const;
+const STEPS = [
+  'sweep-runs',
+  'take-inventory',
+  'prune-points',
+  'plan-collection',
+  'remove-versions',
+  'verify-points',
+  'write-report',
+] as const;
 type Step = (typeof STEPS)[number];
 type Answer = (payload: Readonly<Record<string, unknown>>, call: number) => unknown;
 
 const totals = { afterVersion: '', rounds: 1, removed: 0, held: 0, stopped: 0 };
 const WELL: Record<Step, Answer> = {
   'sweep-runs': () => ({ removed: 0, left: 0 }),
+  'take-inventory': () => ({ vms: 3 }),
   'prune-points': () => ({ done: true, afterVm: '', letGo: 2 }),
   'plan-collection': () => ({ ...totals, remove: [], more: false }),
   'remove-versions': () => ({ ...totals, more: false }),
   'verify-points': () => ({ done: true, afterDisk: '', disks: 2, findings: 0 }),
+  'write-report': () => ({ page: 'reports/2026-11-22.html', pageBytes: 9, vms: 3, late: 0 }),
 };
 
 async function runUpkeep(answers: Partial<Record<Step, Answer>> = {}) {
@@ -49,16 +61,16 @@ test('both public validators accept the definition', async () => {
   await validateDefinition(upkeep);
 });
 
-test('the pools are swept, points are let go, what nobody needs is collected, the rest is verified', async () => {
+test('the pools are swept, points are let go, what nobody needs is collected, the rest is verified and reported', async () => {
   const { status, calls } = await runUpkeep();
   assert.deepEqual([status, calls], ['SUCCEEDED', [...STEPS]]);
 });
 
 for (const step of STEPS) {
-  test(`a failure of ${step} keeps nobody from verifying, and is still the end of the upkeep`, async () => {
+  test(`a failure of ${step} keeps nobody from reporting, and is still the end of the upkeep`, async () => {
     const { status, error, cause, calls } = await runUpkeep({ [step]: failing('VaultAccessDenied') });
     assert.deepEqual([status, error, cause], ['FAILED', 'VaultAccessDenied', 'VaultAccessDenied happened']);
-    assert.equal(calls.at(-1), 'verify-points');
+    assert.equal(calls.at(-1), 'write-report');
     assert.deepEqual(
       STEPS.filter((each) => !calls.includes(each)),
       step === 'plan-collection' ? ['remove-versions'] : [],
@@ -133,7 +145,9 @@ test('the longest collection stays below 64 KiB in a state and 5,000 events', as
 });
 
 test('whatever a step answers within its contract, or fails with, the next step accepts', async () => {
-  const contracts: readonly StepContract[] = [sweepRuns, prunePoints, planCollection, removeVersions, verifyPoints];
+  const contracts: readonly StepContract[] = [
+    ...[sweepRuns, takeInventory, prunePoints, planCollection, removeVersions, verifyPoints, writeReport],
+  ];
   const answers = fc.tuple(...contracts.map(({ output }) => fc.infiniteStream(arbitraryOf(output))));
   const failures = fc.infiniteStream(fc.integer({ min: 0, max: 9 }).map((draw) => draw === 0));
   await fc.assert(
@@ -153,4 +167,13 @@ test('whatever a step answers within its contract, or fails with, the next step 
     }),
     { numRuns: 25 },
   );
+});
+
+test('the report is told the policies of the settings: what they select, when they run, how long points stay', async () => {
+  const { payloads } = await runUpkeep();
+  const { policies } = writeReport.input.parse(payloads.at(-1));
+  const { policy, at, timezone, select, exclude } = policies[0] ?? {};
+  assert.deepEqual([policy, at, timezone], ['nightly', '01:30', 'Europe/Berlin']);
+  assert.deepEqual(select, { uuids: [], names: [], tags: ['gold'] });
+  assert.deepEqual(exclude, { uuids: [], names: ['scratch'], tags: [] });
 });

@@ -87,7 +87,9 @@ describe('the fleet', () => {
   });
 
   test('a run that passed its budget says so beside its VM', () => {
-    assert.deepEqual(reportOf([facts(1, { budgetPassed: 'The run cost too much.' })]).hints, ['The run cost too much.']);
+    assert.deepEqual(reportOf([facts(1, { budgetPassed: 'The run cost too much.' })]).hints, [
+      'The run cost too much.',
+    ]);
   });
 
   test('the forecast adds what the last 30 days added', () => {
