@@ -62,6 +62,7 @@ const UNUSED_CREDENTIAL_PROVIDERS = [
   '@aws-sdk/credential-provider-process',
   '@aws-sdk/credential-provider-sso',
   '@aws-sdk/credential-provider-web-identity',
+  '@smithy/credential-provider-imds',
 ];
 
 /**
