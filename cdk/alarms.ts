@@ -25,12 +25,18 @@ interface AlarmPlan {
   readonly what: string;
   readonly metric: IMetric;
   readonly threshold: number;
+  /** Fires where a value falls below the threshold instead of where one reaches it. */
+  readonly below?: true;
+  /** A message that says more is sent anyway, one for each run: this alarm shows on the page and on EventBridge only. */
+  readonly quiet?: true;
   /** Silence is a finding only where something reports all the time. */
   readonly silence?: 'breaching';
 }
 
 /** Share of an incrementally read VM that changed between two points: encryption by malware changes nearly all of it. */
 const UNUSUAL_CHANGE_PERCENT = 50;
+/** Time to order a certificate and to agree on an hour for the change. */
+const EXPIRY_NOTICE_DAYS = 30;
 const HOUR = Duration.hours(1);
 
 export interface AlarmsProps {
@@ -49,11 +55,13 @@ export function alarms(scope: Construct, props: AlarmsProps): void {
       alarmDescription: `[${plan.severity}] ${plan.what} See "${name}" in docs/runbook.md.`,
       metric: plan.metric,
       threshold: plan.threshold,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      comparisonOperator: plan.below
+        ? ComparisonOperator.LESS_THAN_THRESHOLD
+        : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       evaluationPeriods: 1,
       treatMissingData: plan.silence === 'breaching' ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
     });
-    alarm.addAlarmAction(new SnsAction(props.topic));
+    if (!plan.quiet) alarm.addAlarmAction(new SnsAction(props.topic));
   }
 }
 
@@ -65,12 +73,14 @@ function endAlarms({ backup, fleet, upkeep }: AlarmsProps): Readonly<Record<stri
       what: 'A backup run ended without success.',
       metric: badEnds(backup),
       threshold: 1,
+      quiet: true,
     },
     'fleet-incomplete': {
       severity: 'act',
       what: 'A policy ended with VMs that have no new restore point.',
       metric: badEnds(fleet),
       threshold: 1,
+      quiet: true,
     },
     'schedule-dropped': {
       severity: 'act',
@@ -88,6 +98,7 @@ function endAlarms({ backup, fleet, upkeep }: AlarmsProps): Readonly<Record<stri
       what: 'The daily upkeep ended without success, so nobody looked at the vault.',
       metric: badEnds(upkeep),
       threshold: 1,
+      quiet: true,
     },
   };
 }
@@ -109,6 +120,19 @@ function findingAlarms({ installation }: AlarmsProps): Readonly<Record<string, A
       severity: 'act',
       what: 'A host showed another certificate than the pinned one, so nothing was sent to it.',
       metric: own('CertificatesRefused', Stats.SUM),
+      threshold: 1,
+    },
+    'certificate-expiring': {
+      severity: 'act',
+      what: `The certificate of a host runs out within ${EXPIRY_NOTICE_DAYS} days.`,
+      metric: own('CertificateDaysLeft', Stats.MINIMUM),
+      threshold: EXPIRY_NOTICE_DAYS,
+      below: true,
+    },
+    'budget-passed': {
+      severity: 'look',
+      what: 'A run costs more than the budget of its policy.',
+      metric: own('BudgetPassed', Stats.SUM),
       threshold: 1,
     },
     'verification-failed': {

@@ -20,7 +20,10 @@ const app = new App({ context, outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', a
 const settingsPath: unknown = process.env['BLOCKFERRY_SETTINGS'] ?? app.node.tryGetContext('settings');
 const settings = readSettings(typeof settingsPath === 'string' ? settingsPath : 'blockferry.json');
 
-const vault = new VaultStack(app, `${settings.name}-vault`, { vault: settings.vault });
-new PipelineStack(app, `${settings.name}-pipeline`, { settings, bucket: vault.bucket, key: vault.key });
+const name = `${settings.name}-pipeline`;
+if (settings.vault.existing === undefined) {
+  const vault = new VaultStack(app, `${settings.name}-vault`, { vault: settings.vault });
+  new PipelineStack(app, name, { settings, vault });
+} else new PipelineStack(app, name, { settings });
 Validations.of(app).addPlugins(new SolutionsChecks(app));
 app.synth();

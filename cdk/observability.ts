@@ -4,13 +4,14 @@ import { Duration } from 'aws-cdk-lib';
 import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import { Topic } from 'aws-cdk-lib/aws-sns';
-import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import { WATCH_HOURS } from '#lib/workflow/watch-points.ts';
 import { alarms } from './alarms.ts';
 import { dashboard } from './dashboard.ts';
+import { notifications } from './notifications.ts';
+import { runEndings } from './run-endings.ts';
 import type { Settings } from './settings.ts';
 
 export interface ObservabilityProps {
@@ -28,8 +29,8 @@ export function observability(scope: Construct, { settings, watch, backup, fleet
     schedule: Schedule.rate(Duration.hours(WATCH_HOURS)),
     targets: [new LambdaFunction(watch, { retryAttempts: 2, maxEventAge: Duration.hours(WATCH_HOURS) })],
   });
-  const topic = new Topic(scope, 'Alarms', { displayName: `Blockferry ${settings.name}`, enforceSSL: true });
-  for (const address of settings.notify) topic.addSubscription(new EmailSubscription(address));
+  const topic = notifications(scope, settings);
+  runEndings(scope, { topic, backup, others: [fleet, upkeep] });
   alarms(scope, { installation: settings.name, backup, fleet, upkeep, topic });
   dashboard(scope, settings.name, [backup, fleet]);
   return topic;

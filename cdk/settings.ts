@@ -6,6 +6,8 @@ import { Failure } from '#lib/failure.ts';
 import { DEFAULT_READERS, HOST_CONNECTION_LIMIT, LOCK_MODES, STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
 import { fleetInput } from '#lib/workflow/fleet-input.ts';
 import type { HostEntry, PoolEntries } from '#lib/workflow/pools-environment.ts';
+import { network } from './network-settings.ts';
+import { text } from './settings-text.ts';
 
 /** The settings cannot be used: each line of the message names a key, the value found there, and the cure. */
 export class SettingsInvalid extends Failure {
@@ -17,9 +19,6 @@ interface Host {
   readonly fingerprint?: string | undefined;
   readonly authority?: string | undefined;
 }
-
-/** Text of a form, with what to do when it has another. */
-const text = (form: RegExp, cure: string) => z.string(cure).check(z.regex(form, cure));
 
 const FINGERPRINT_CURE =
   'give the SHA-256 fingerprint that `openssl x509 -fingerprint -sha256 -noout` prints for the host certificate';
@@ -46,7 +45,19 @@ const pool = z
   })
   .check(onePin);
 
+/** Where a bucket is that this installation only uses; the key has to be in the region of the installation, as the bucket. */
+const existingVault = z.strictObject({
+  bucket: text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'give the name of a bucket with versioning'),
+  keyArn: text(
+    /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
+    'give the ARN of the KMS key that the bucket encrypts with by default',
+  ),
+  account: text(/^\d{12}$/, 'give the number of the account that owns the bucket'),
+});
+
 const vault = z.strictObject({
+  /** Instead of a bucket of its own. What its policies have to say: `npm run vault-policy`. */
+  existing: z.optional(existingVault),
   bucket: z.optional(text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'give a bucket name, or leave it out to get one')),
   /** S3 refuses every request if another account owns the bucket; `any` is for servers that know no accounts. */
   owner: z._default(
@@ -59,24 +70,7 @@ const vault = z.strictObject({
    * Keeps what a restore point needs from being removed for as long as its policy keeps the point. Under governance who
    * has a right of its own may lift a lock; under compliance nobody can, the owner of the account included.
    */
-  objectLock: z.optional(
-    z.strictObject({ mode: z.enum(LOCK_MODES, 'choose governance or compliance') }),
-  ),
-});
-
-/**
- * Without it the functions run outside any VPC and reach hosts by public addresses. With it, the subnets need a route to
- * the hosts, the S3 gateway endpoint, and interface endpoints for Secrets Manager and Step Functions.
- */
-const network = z.strictObject({
-  vpcId: text(/^vpc-([0-9a-f]{8}|[0-9a-f]{17})$/, 'give the id of the VPC from which the hosts can be reached'),
-  availabilityZones: z.array(z.string()).check(z.minLength(1, 'name the zone of each subnet, in the same order')),
-  subnetIds: z
-    .array(text(/^subnet-([0-9a-f]{8}|[0-9a-f]{17})$/, 'give ids of private subnets'))
-    .check(z.minLength(1, 'give at least one private subnet')),
-  securityGroupIds: z
-    .array(text(/^sg-([0-9a-f]{8}|[0-9a-f]{17})$/, 'give ids of security groups that allow 443 and 10809 to the hosts'))
-    .check(z.minLength(1, 'give at least one security group')),
+  objectLock: z.optional(z.strictObject({ mode: z.enum(LOCK_MODES, 'choose governance or compliance') })),
 });
 
 const policy = z.strictObject({
@@ -124,6 +118,10 @@ const settings = z
       path: ['pools'],
       error: 'give every pool its own name',
     }),
+    z.refine(({ vault: { existing, bucket } }) => existing === undefined || bucket === undefined, {
+      path: ['vault'],
+      error: 'give either the name of a bucket to be made or one that exists, not both',
+    }),
     z.refine(({ policies }) => new Set(policies.map(({ name }) => name)).size === policies.length, {
       path: ['policies'],
       error: 'give every policy its own name',
@@ -146,7 +144,6 @@ const MAX_POOLS_BYTES = 3_500;
 
 export type Settings = z.output<typeof settings>;
 export type VaultSettings = Settings['vault'];
-export type NetworkSettings = z.output<typeof network>;
 export type PolicySettings = z.output<typeof policy>;
 
 /** The settings as a JSON schema, from which editors complete and check blockferry.json. */

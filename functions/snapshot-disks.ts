@@ -3,12 +3,13 @@
 import { lockRule } from '#lib/backup/run-lock.ts';
 import { snapshotDisks } from '#lib/backup/snapshot-disks.ts';
 import { stepFunctionsExecutions } from '#lib/executions/step-functions.ts';
+import { certificateDaysLeft } from '#lib/host/certificate-expiry.ts';
 import { snapshotDisks as contract } from '#lib/workflow/snapshot-disks.ts';
 import { stepHandler } from './handler.ts';
 import { pools } from './pools.ts';
 import { randomness, systemClock, vaultStore } from './wiring.ts';
 
-export const handler = stepHandler(contract, (environment, { scrubber }) => {
+export const handler = stepHandler(contract, (environment, { scrubber, measure }) => {
   const ports = {
     store: vaultStore(environment),
     pools: pools(environment, scrubber),
@@ -17,11 +18,14 @@ export const handler = stepHandler(contract, (environment, { scrubber }) => {
     random: randomness,
   };
   const { STORAGE_CLASS: storageClass, READERS: readers, OBJECT_LOCK: objectLock } = environment;
-  return (input, { signal }) => {
+  return async (input, { signal }) => {
     const lock = lockRule(objectLock, input.request.retention);
-    return snapshotDisks(
+    const answer = await snapshotDisks(
       { ...ports, signal },
       { ...input, request: { storageClass, readers, lock, ...input.request } },
     );
+    const daysLeft = await certificateDaysLeft(ports.store, answer.runId, systemClock.now());
+    if (daysLeft !== undefined) measure({ CertificateDaysLeft: daysLeft });
+    return answer;
   };
 });

@@ -20,6 +20,8 @@ export const METRICS = {
   LeftOnHost: 'Count',
   /** Connections that ended because a host showed another certificate than the expected one. */
   CertificatesRefused: 'Count',
+  /** Days for which the certificates of a run's hosts are still valid, of the one that runs out first. */
+  CertificateDaysLeft: 'Count',
   /** Runs that cost more than their budget says, whether they went on or not. */
   BudgetPassed: 'Count',
   /** What a sweep had to take away, because a run died before it could. */

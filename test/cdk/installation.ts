@@ -20,6 +20,7 @@ export const STEPS = [
   'commit-point',
   'release-host',
 ] as const;
+export const RESTORE_STEPS = ['plan-restore', 'write-range', 'verify-range', 'finish-restore', 'release-restore'] as const;
 /** Every function of the installation, by the name of its step. */
 export const FUNCTIONS = [
   ...STEPS,
@@ -32,6 +33,7 @@ export const FUNCTIONS = [
   'remove-versions',
   'verify-points',
   'write-report',
+  ...RESTORE_STEPS,
 ] as const;
 
 const projectFile = (path: string): unknown =>
@@ -49,6 +51,7 @@ export interface Installation {
   /** The fleet workflow; the backup workflow is named MACHINE_ARN. */
   readonly fleet: Record<string, unknown>;
   readonly upkeep: Record<string, unknown>;
+  readonly restore: Record<string, unknown>;
 }
 
 /** The stacks of an installation, not synthesized yet; nothing is bundled. */
@@ -61,7 +64,8 @@ export function makeStacks(settings: Settings) {
     analyticsReporting: false,
   });
   const vault = new VaultStack(app, 'vault', { vault: settings.vault });
-  const pipeline = new PipelineStack(app, 'pipeline', { settings, bucket: vault.bucket, key: vault.key });
+  const existing = settings.vault.existing !== undefined;
+  const pipeline = new PipelineStack(app, 'pipeline', existing ? { settings } : { settings, vault });
   return { app, outdir, vault, pipeline };
 }
 
@@ -80,6 +84,7 @@ export function synthesize(settings: Settings = testSettings()): Installation {
       definition: definitionOf('blockferry-backup'),
       fleet: definitionOf('blockferry-fleet'),
       upkeep: definitionOf('blockferry-upkeep'),
+      restore: definitionOf('blockferry-restore'),
     };
   } finally {
     rmSync(outdir, { recursive: true });
