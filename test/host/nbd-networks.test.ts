@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { openHostSession } from '#lib/backup/host-access.ts';
 import { NbdPurposesConflict, NbdStillSilent, UnknownNetwork } from '#lib/host/failures.ts';
 import { disableNbd, enableNbd, findNetwork, readNbdNetworks, waitForNbd, whyNoNbd } from '#lib/host/nbd-networks.ts';
+import { NetworkPurposeRefused } from '#lib/xapi/failures.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import type { SimulatorOptions } from '#sim/simulator.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
@@ -37,6 +38,17 @@ test('the mix of both purposes is refused with the networks that are in the way'
     await assert.rejects(enableNbd(session, networks, wish), (failure) => {
       assert.ok(failure instanceof NbdPurposesConflict);
       assert.match(failure.message, /"front"/);
+      return true;
+    });
+  }));
+
+test('a network that the pool does not manage is refused with what to choose instead', () =>
+  withPool({ networks: [{ name: 'internal', managed: false }] }, async (session) => {
+    const networks = await readNbdNetworks(session);
+    const wish = { network: findNetwork(networks, 'internal'), purpose: 'nbd' } as const;
+    await assert.rejects(enableNbd(session, networks, wish), (failure) => {
+      assert.ok(failure instanceof NetworkPurposeRefused);
+      assert.match(failure.message, /NETWORK_UNMANAGED .*Choose a network that the pool manages/);
       return true;
     });
   }));
