@@ -169,7 +169,8 @@ export async function carryOutPrune(store: ObjectStore, plan: PrunePlan, now: Da
       if ((await letGo(store, { disk, seq, time: now, because })) === 'let-go') entries += 1;
     }
     await store.delete(vaultKeys.point(point.vm, point));
-    if (point.metadataKey !== undefined) await store.delete(point.metadataKey);
+    // By its name, not by what the point says: a forged point must not choose what is deleted.
+    if (point.metadataKey !== undefined) await store.delete(vaultKeys.vmMetadata(point.vm, point.run));
     points += 1;
   }
   for (const { disk, seq } of plan.unnamed) {

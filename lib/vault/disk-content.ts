@@ -34,7 +34,7 @@ import {
   wantedFrames,
 } from './frame-reads.ts';
 import { readEntry } from './ledger.ts';
-import { ManifestReader } from './manifest-reader.ts';
+import { type ManifestReader, openManifestOf } from './manifest-reader.ts';
 import { PackIndexes } from './pack-indexes.ts';
 import { bufferOf, type FrameUnpacker, type StoredFrame, type UnpackedFrame, unpackHere } from './unpack-frames.ts';
 
@@ -89,7 +89,7 @@ export class DiskContent {
     unpacker: FrameUnpacker = unpackHere,
   ): Promise<DiskContent> {
     const { entry } = await readEntry(store, at);
-    return new DiskContent({ store, entry, unpacker }, await ManifestReader.open(store, entry.manifest));
+    return new DiskContent({ store, entry, unpacker }, await openManifestOf(store, entry));
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Reads a manifest piece by piece: header first, then single sections, each checked against the ledger's digest. */
 
 import { DamagedObject } from '#lib/format/failures.ts';
-import type { ManifestAddress } from '#lib/format/ledger.ts';
+import type { LedgerEntry, ManifestAddress } from '#lib/format/ledger.ts';
 import {
   MANIFEST_FIRST_FETCH_BYTES,
   type ManifestHeader,
@@ -13,6 +13,16 @@ import {
 } from '#lib/format/manifest.ts';
 import { decodeExtents, decodeSection, type SectionExtents, type SectionMap } from '#lib/format/section.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
+
+/** The manifest of an entry; one of another point or disk would restore something else under its name. */
+export async function openManifestOf(store: ObjectStore, entry: LedgerEntry): Promise<ManifestReader> {
+  const reader = await ManifestReader.open(store, entry.manifest);
+  const { disk, seq, run } = reader.header;
+  if (disk === entry.disk && seq === entry.seq && run === entry.run) return reader;
+  throw new DamagedObject(
+    `entry ${entry.seq} of disk ${entry.disk} names ${reader.key}, the manifest of another point`,
+  );
+}
 
 export class ManifestReader {
   readonly key: string;

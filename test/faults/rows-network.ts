@@ -7,8 +7,8 @@ import type { FaultRow } from './row.ts';
 const KINDS = ['XAPI', 'NBD', 'S3'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** Deep enough for each kind to be in the middle of something: a TLS handshake, a megabyte of disk, a part. */
-const AFTER_BYTES: Readonly<Record<Kind, number>> = { XAPI: 3_000, NBD: 300_000, S3: 20_000 };
+/** Deep enough for each kind to be in the middle of something: a TLS handshake, a megabyte of disk, the head of an answer. */
+const AFTER_BYTES: Readonly<Record<Kind, number>> = { XAPI: 3_000, NBD: 300_000, S3: 100 };
 /** How a run may end when the kind of connection never works again. */
 const NEVER_WORKS: Readonly<Record<Kind, readonly string[]>> = {
   XAPI: ['HostUnreachable', 'AnswerLost', 'AnswerOverdue', 'StepOutOfTime', 'UnexpectedReply'],

@@ -31,8 +31,12 @@ let reportedMs = started;
 
 try {
   while (performance.now() < endMs) {
-    await using site = await startSequences();
-    for (let life = 0; life < LIVES_OF_A_SITE && performance.now() < endMs; life++, seed++) await playSeed(site);
+    // A pool for each kind of life: what one leaves as bases is no leftover of the other.
+    await using vaults = await startSequences();
+    await using machines = await startSequences();
+    for (let life = 0; life < LIVES_OF_A_SITE && performance.now() < endMs; life++, seed++) {
+      await playSeed(vaults, machines);
+    }
   }
   report();
 } catch (difference) {
@@ -41,15 +45,15 @@ try {
   process.exitCode = 1;
 }
 
-async function playSeed(site: LoneSite): Promise<void> {
-  const life = new SoakLife(site, seed);
+async function playSeed(vaults: LoneSite, machines: LoneSite): Promise<void> {
+  const life = new SoakLife(vaults, seed);
   try {
     await life.play();
   } catch (cause) {
     throw new Error(`seed ${seed}: ${life.story.join(', ')}`, { cause });
   }
   addUp(life.figures);
-  await playSequence(site, seed);
+  await playSequence(machines, seed);
   const { violation } = await runTrace(seed, TRACE_STEPS);
   if (violation !== undefined) throw new Error(`seed ${seed} of the model: ${violation.message}`, { cause: violation });
   lives += 1;
