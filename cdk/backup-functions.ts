@@ -85,7 +85,7 @@ export function backupFunctions(scope: Construct, props: BackupFunctionsProps): 
     commitPoint: new StepFunction(scope, {
       installation: settings.name,
       contract: commitPoint,
-      environment: vault,
+      environment: { ...vault, SIGNING_KEY: place.signingKeyArn ?? 'none' },
       statements: access('commit-point'),
       placement: {},
     }).function,

@@ -12,6 +12,8 @@ export type ExistingVault = NonNullable<VaultSettings['existing']>;
 export interface VaultParts {
   readonly bucket: IBucket;
   readonly key: IKey;
+  /** Made with the vault where the settings ask for signatures without naming a key. */
+  readonly signingKey?: IKey | undefined;
 }
 
 export function existingVault(scope: Construct, { bucket, keyArn, account }: ExistingVault): VaultParts {

@@ -27,7 +27,7 @@ export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
     super(scope, id, props);
     const { settings } = props;
-    const { bucket, key } = vaultOf(this, props);
+    const { bucket, key, signingKey } = vaultOf(this, props);
     const backupName = `${settings.name}-backup`;
     const placement = placementIn(this, { network: settings.network, bucketArn: bucket.bucketArn });
     const place: VaultPlace = {
@@ -35,6 +35,7 @@ export class PipelineStack extends Stack {
       keyArn: key.keyArn,
       prefix: settings.vault.prefix,
       objectLock: settings.vault.objectLock !== undefined,
+      signingKeyArn: settings.vault.signing?.keyArn ?? signingKey?.keyArn,
     };
     const functions = backupFunctions(this, { settings, bucket, place, backupName, placement });
     const backup = backupMachine(this, { stateMachineName: backupName, functions, bucket, place });

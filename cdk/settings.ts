@@ -45,13 +45,12 @@ const pool = z
   })
   .check(onePin);
 
+const kmsKeyArn = (cure: string) => text(/^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/, cure);
+
 /** Where a bucket is that this installation only uses; the key has to be in the region of the installation, as the bucket. */
 const existingVault = z.strictObject({
   bucket: text(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'give the name of a bucket with versioning'),
-  keyArn: text(
-    /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
-    'give the ARN of the KMS key that the bucket encrypts with by default',
-  ),
+  keyArn: kmsKeyArn('give the ARN of the KMS key that the bucket encrypts with by default'),
   account: text(/^\d{12}$/, 'give the number of the account that owns the bucket'),
 });
 
@@ -71,6 +70,8 @@ const vault = z.strictObject({
    * has a right of its own may lift a lock; under compliance nobody can, the owner of the account included.
    */
   objectLock: z.optional(z.strictObject({ mode: z.enum(LOCK_MODES, 'choose governance or compliance') })),
+  /** Signs the heads of ledgers with a KMS key of spec ECC_NIST_P256; one is made when none is named. */
+  signing: z.optional(z.strictObject({ keyArn: z.optional(kmsKeyArn('give the ARN of a key for SIGN_VERIFY')) })),
 });
 
 const policy = z.strictObject({
@@ -118,6 +119,14 @@ const settings = z
       path: ['pools'],
       error: 'give every pool its own name',
     }),
+    z.refine(
+      ({ vault: { existing, signing } }) =>
+        existing === undefined || signing === undefined || signing.keyArn !== undefined,
+      {
+        path: ['vault', 'signing'],
+        error: 'name the keyArn of a signing key: none is made for a vault that exists',
+      },
+    ),
     z.refine(({ vault: { existing, bucket } }) => existing === undefined || bucket === undefined, {
       path: ['vault'],
       error: 'give either the name of a bucket to be made or one that exists, not both',

@@ -22,6 +22,8 @@ export interface VaultAccess {
   readonly lock?: readonly VaultPart[];
   /** Whose locks may be looked at and not changed. */
   readonly seeLocks?: readonly VaultPart[];
+  /** May sign with the key of the installation, where it has one. */
+  readonly signs?: true;
 }
 
 /**
@@ -62,13 +64,14 @@ export const vaultAccess = {
     upload: [],
   },
   'commit-point': {
-    read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'points'],
-    write: ['manifests', 'ledger', 'points'],
+    read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'signatures', 'points'],
+    write: ['manifests', 'ledger', 'signatures', 'points'],
     // Points and the ledger tell which older points stay longer than was known when they were locked.
     list: ['receipts', 'packs', 'points', 'ledger'],
     remove: [],
     upload: [],
-    lock: ['packs', 'indexes', 'manifests', 'ledger', 'points', 'vmMetadata'],
+    lock: ['packs', 'indexes', 'manifests', 'ledger', 'signatures', 'points', 'vmMetadata'],
+    signs: true,
   },
   'release-host': {
     read: ['vault', 'leases', 'connections', 'runs', 'ledger', 'manifests'],
@@ -167,6 +170,8 @@ export interface VaultPlace {
   readonly prefix: string;
   /** Whether the vault locks its objects. */
   readonly objectLock: boolean;
+  /** The key that signs the heads of ledgers, in an installation that signs them. */
+  readonly signingKeyArn?: string | undefined;
 }
 
 export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyStatement[] {
@@ -189,6 +194,11 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
     new PolicyStatement({
       actions: ['s3:GetObjectRetention'],
       resources: place.objectLock ? objects(access.seeLocks ?? []) : [],
+    }),
+    new PolicyStatement({
+      actions: ['kms:Sign'],
+      resources: access.signs === undefined || place.signingKeyArn === undefined ? [] : [place.signingKeyArn],
+      conditions: { StringEquals: { 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } },
     }),
     ...(access.list === undefined ? [] : [listStatement(place, access.list, access.folders)]),
     keyStatement(place),

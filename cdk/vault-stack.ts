@@ -1,7 +1,7 @@
 /** The stateful stack: the bucket that holds every backup, and its key. */
 
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
-import { Key } from 'aws-cdk-lib/aws-kms';
+import { Key, KeySpec, KeyUsage } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 import { vaultPatterns } from '#lib/format/keys.ts';
@@ -17,10 +17,11 @@ const UNDELETE_DAYS = 30;
 export class VaultStack extends Stack {
   readonly bucket: Bucket;
   readonly key: Key;
+  readonly signingKey: Key | undefined;
 
   constructor(scope: Construct, id: string, props: StackProps & { readonly vault: VaultSettings }) {
     super(scope, id, { terminationProtection: true, ...props });
-    const { bucket: bucketName, prefix, objectLock } = props.vault;
+    const { bucket: bucketName, prefix, objectLock, signing } = props.vault;
     this.key = new Key(this, 'Key', {
       description: 'Encrypts the Blockferry vault. Without it no backup can be read.',
       enableKeyRotation: true,
@@ -40,12 +41,25 @@ export class VaultStack extends Stack {
       minimumTLSVersion: 1.2,
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    this.signingKey = signing !== undefined && signing.keyArn === undefined ? this.#makeSigningKey() : undefined;
     this.#expireWhatNobodyNeeds(prefix);
     const place = { bucketArn: this.bucket.bucketArn, keyArn: this.key.keyArn, prefix };
     for (const statement of protections({ ...place, objectLock: objectLock !== undefined })) {
       this.bucket.addToResourcePolicy(statement);
     }
     new CfnOutput(this, 'BucketName', { value: this.bucket.bucketName });
+  }
+
+  /** Who can write to the vault but not sign cannot make up a history: keep the public key where the vault is not. */
+  #makeSigningKey(): Key {
+    const key = new Key(this, 'SigningKey', {
+      description: 'Signs the heads of the ledgers of the Blockferry vault.',
+      keySpec: KeySpec.ECC_NIST_P256,
+      keyUsage: KeyUsage.SIGN_VERIFY,
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    new CfnOutput(this, 'SigningKeyArn', { value: key.keyArn });
+    return key;
   }
 
   #expireWhatNobodyNeeds(prefix: string): void {

@@ -1,6 +1,7 @@
 /** blockferry backup --local: one backup run on this machine, through the workflow that would run on AWS. */
 
-import { type Command, InvalidArgumentError } from 'commander';
+import { resolve } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import { ambientCredentials } from '#lib/store/s3-credentials.ts';
@@ -9,6 +10,7 @@ import type { Execution } from '#local/states/execution.ts';
 import { formatBytes } from './console-text.ts';
 import { addHostOptions, fingerprintOption, type HostOptions } from './host-options.ts';
 import { readPassword } from './password.ts';
+import { addRetentionOptions, type RetentionOptions, retentionFrom } from './retention-options.ts';
 import { RunProgress } from './run-progress.ts';
 import { uuidArgument } from './uuid-argument.ts';
 import { addVaultOptions, parseVaultUrl, UsageError, type VaultOptions } from './vault-options.ts';
@@ -23,18 +25,20 @@ export class RunFailed extends Failure {
   }
 }
 
-interface BackupOptions extends HostOptions, VaultOptions {
+interface BackupOptions extends HostOptions, VaultOptions, RetentionOptions {
   readonly local?: boolean;
   readonly fingerprint: string;
   readonly readers?: number;
   readonly runBudget?: number;
   readonly budget?: number;
   readonly budgetStop?: boolean;
+  readonly objectLock?: 'governance' | 'compliance';
+  readonly signingKey?: string;
   readonly json?: boolean;
 }
 
 export function addBackup(program: Command): void {
-  const command = addVaultOptions(program.command('backup'));
+  const command = addRetentionOptions(addVaultOptions(program.command('backup')));
   addHostOptions(command, fingerprintOption().makeOptionMandatory())
     .argument('<vm>', 'uuid of the VM', uuidArgument)
     .description('back up a VM on this machine, into any S3-compatible vault')
@@ -43,6 +47,13 @@ export function addBackup(program: Command): void {
     .option('--run-budget <dollars>', 'what the run may cost, at list prices of AWS', dollars)
     .option('--budget <dollars>', 'what the VM may cost in a month', dollars)
     .option('--budget-stop', 'end before the transfer when a budget is passed, instead of warning')
+    .addOption(
+      new Option('--object-lock <mode>', 'lock what is written for as long as the --keep rules keep it').choices([
+        'governance',
+        'compliance',
+      ]),
+    )
+    .option('--signing-key <file>', 'PEM file of the private key on P-256 that signs the heads of ledgers', fullPath)
     .option('--json', 'the result as one JSON object')
     .addHelpText(
       'after',
@@ -50,6 +61,11 @@ export function addBackup(program: Command): void {
         '    --fingerprint 00:11:22:... --password-file host.password --vault s3://backups/site-a --endpoint https://s3.example\n',
     )
     .action(backUp);
+}
+
+/** The functions run in folders of their own. */
+function fullPath(path: string): string {
+  return resolve(path);
 }
 
 function readerCount(text: string): number {
@@ -65,7 +81,8 @@ function dollars(text: string): number {
 
 async function backUp(vm: string, options: BackupOptions): Promise<void> {
   if (!options.local) throw new UsageError('this command runs here only: say --local, or start the deployed workflow');
-  const { endpoint, region } = options;
+  const { endpoint, region, objectLock, signingKey: signingKeyFile } = options;
+  const retention = retentionFrom(options);
   await using installation = await LocalInstallation.start({
     pools: [
       {
@@ -81,6 +98,8 @@ async function backUp(vm: string, options: BackupOptions): Promise<void> {
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(region === undefined ? {} : { region }),
       credentials: await ambientCredentials(),
+      ...(objectLock && { objectLock }),
+      ...(signingKeyFile && { signingKeyFile }),
     },
     onEvent: options.json ? () => undefined : new RunProgress((line) => process.stderr.write(`${line}\n`)).onEvent,
   });
@@ -88,6 +107,7 @@ async function backUp(vm: string, options: BackupOptions): Promise<void> {
     vm,
     ...(options.readers && { readers: options.readers }),
     ...budgetOf(options),
+    ...(retention && { retention }),
   });
   const interrupted = () => installation.stop(execution);
   process.once('SIGINT', interrupted);

@@ -7,13 +7,15 @@ import { measurementsOf } from '#lib/observe/point-measurements.ts';
 import { parseRunId } from '#lib/units.ts';
 import { commitPoint as contract } from '#lib/workflow/commit-point.ts';
 import { stepHandler } from './handler.ts';
+import { ledgerSigner } from './ledger-signer.ts';
 import { systemClock, vaultStore } from './wiring.ts';
 
 export const handler = stepHandler(contract, (environment, { measure }) => {
   const store = vaultStore(environment);
+  const signer = ledgerSigner(environment);
   return async ({ runId, request: { policy }, budgetPassed }, { signal }) => {
     const asked = { ...(policy && { policy }), ...(budgetPassed && { budgetPassed }) };
-    const ports = { store, clock: systemClock, signal };
+    const ports = { store, clock: systemClock, signal, ...(signer && { signer }) };
     const { outcome, point, storedBytes } = await commitPoint(ports, parseRunId(runId), asked);
     if (outcome === 'committed') measure(measurementsOf(parseDocument(vmPoint, await store.get(point), point)));
     return { runId, outcome, point, storedBytes };

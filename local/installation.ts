@@ -40,6 +40,10 @@ export interface LocalVault {
   readonly endpoint?: string;
   readonly region?: string;
   readonly credentials: S3Credentials;
+  /** Needs a bucket that was made with Object Lock. */
+  readonly objectLock?: 'governance' | 'compliance';
+  /** PEM file of a private key on P-256 that signs the heads of ledgers. */
+  readonly signingKeyFile?: string;
 }
 
 export interface InstallationSettings {
@@ -149,7 +153,12 @@ async function run(assembly: CloudAssembly, settings: InstallationSettings, regi
 function installationFile({ pools, vault }: InstallationSettings): object {
   return {
     pools: pools.map(({ name, url, fingerprint }) => ({ name, url, fingerprint, secretName: secretName(name) })),
-    vault: { bucket: vault.bucket, prefix: vault.prefix, owner: 'any' },
+    vault: {
+      bucket: vault.bucket,
+      prefix: vault.prefix,
+      owner: 'any',
+      ...(vault.objectLock && { objectLock: { mode: vault.objectLock } }),
+    },
   };
 }
 
@@ -160,8 +169,9 @@ function secretOf({ pools }: InstallationSettings, name: string): string | undef
   return pool && JSON.stringify({ username: pool.username, password: pool.password.reveal() });
 }
 
-function storeEnvironment({ endpoint, credentials }: LocalVault): Record<string, string> {
+function storeEnvironment({ endpoint, credentials, signingKeyFile }: LocalVault): Record<string, string> {
   return {
+    ...(signingKeyFile === undefined ? {} : { SIGNING_KEY_FILE: signingKeyFile }),
     ...(endpoint === undefined ? {} : { AWS_ENDPOINT_URL_S3: endpoint }),
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey.reveal(),

@@ -10,6 +10,7 @@ import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
 import type { RequestCounts } from '#lib/format/request-counts.ts';
+import type { Signer } from '#lib/signing/signer.ts';
 import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
 import { addCounts } from '#lib/store/request-tally.ts';
 import { type Bytes, GRAIN_BYTES, type RunId } from '#lib/units.ts';
@@ -23,10 +24,13 @@ import { RunExpired } from './failures.ts';
 import { type BuiltManifest, buildManifest } from './manifest-builder.ts';
 import { encodeWithRequests } from './own-request.ts';
 import { lockAtFirst, lockOfEntry, lockRuleOf } from './run-lock.ts';
+import { signHead } from './sign-head.ts';
 
 export interface CommitPorts {
   readonly store: ObjectStore;
   readonly clock: Clock;
+  /** Signs the ledgers' heads, where the installation wants that. */
+  readonly signer?: Signer;
   readonly signal?: AbortSignal;
 }
 
@@ -43,7 +47,7 @@ export type AskedFor = Pick<VmPoint, 'policy' | 'budgetPassed'>;
 
 /**
  * Order of effects, each durable before the next begins: locks of packs, manifests of all disks, ledger entries of all
- * disks, VM point, locks of older points that are certain to stay longer than was known.
+ * disks, VM point, signatures, locks of older points that are certain to stay longer than was known.
  * A crash in between leaves objects that no ledger names, or a disk point that the next try completes: every step
  * writes the same bytes again or finds them there.
  */
@@ -81,6 +85,7 @@ export async function commitPoint(ports: CommitPorts, run: RunId, asked: AskedFo
   if (locked.lock !== undefined && plan.metadataKey !== undefined)
     await store.extendLock(plan.metadataKey, locked.lock);
   await store.putIfAbsent(key, encoded, locked);
+  for (const entry of entries) await signHead(ports, entry, lockOfEntry(rule, entry.time));
   if (rule !== undefined) await lockPoints(ports, { vm: plan.vm, policy: point.policy }, rule);
   const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';
   return { runId: run, outcome, point: key, storedBytes };

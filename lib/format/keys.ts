@@ -26,6 +26,8 @@ export const vaultKeys = {
   ledgerEntry: (disk: DiskId, seq: number) => `disks/${disk}/ledger/${padded(seq)}.json`,
   expiries: (disk: DiskId) => `disks/${disk}/expired/`,
   expiry: (disk: DiskId, seq: number) => `disks/${disk}/expired/${padded(seq)}.json`,
+  signatures: (disk: DiskId) => `disks/${disk}/signatures/`,
+  signature: (disk: DiskId, seq: number) => `disks/${disk}/signatures/${padded(seq)}.json`,
   manifests: (disk: DiskId) => `disks/${disk}/manifests/`,
   manifest: (disk: DiskId, { seq, run }: { seq: number; run: RunId }) =>
     `disks/${disk}/manifests/${padded(seq)}-${run}.bfm`,
@@ -72,6 +74,7 @@ export const vaultPatterns = {
   points: 'vms/*/points/*',
   ledger: 'disks/*/ledger/*',
   expired: 'disks/*/expired/*',
+  signatures: 'disks/*/signatures/*',
   manifests: 'disks/*/manifests/*',
   packs: 'disks/*/packs/*',
   indexes: 'disks/*/indexes/*',

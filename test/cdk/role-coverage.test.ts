@@ -15,6 +15,8 @@ import { takeInventories } from '#lib/report/inventory.ts';
 import { keepReport } from '#lib/report/keep-report.ts';
 import { retentionPolicy } from '#lib/retention/policy.ts';
 import { pruneVms } from '#lib/retention/prune-vms.ts';
+import { Secret } from '#lib/secret.ts';
+import { pemSigner } from '#lib/signing/pem-signer.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { verifyDisk } from '#lib/verify/verify-disk.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
@@ -28,10 +30,13 @@ const GENEROUS = { perMonth: 1_000_000, onExceed: 'stop' } as const;
 const DAY_MS = 86_400_000;
 
 type Step = keyof typeof vaultAccess;
-type Allowance = Exclude<keyof VaultAccess, 'folders'>;
+type Allowance = Exclude<keyof VaultAccess, 'folders' | 'signs'>;
 
 const requests = new Map<Step, StoreCall[]>();
 let site: LoneSite;
+
+const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const signer = pemSigner(new Secret(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()));
 
 /** Runs one step and notes what it asked the vault for. */
 async function noting<T>(step: Step, work: () => Promise<T>): Promise<T> {
@@ -50,7 +55,7 @@ async function backUp(vm: string): Promise<void> {
   for (const shard of await site.shards(run)) await noting('read-shard', () => readShard(site.ports, shard));
   await noting('keep-failure', () => keepFirstFailure(site.store, run, { error: 'HostBusy', cause: 'full' }));
   await noting('keep-failure', () => keepFirstFailure(site.store, run, { error: 'Second', cause: 'late' }));
-  await noting('commit-point', () => commitPoint(site.ports, run));
+  await noting('commit-point', () => commitPoint({ ...site.ports, signer }, run));
   await noting('release-host', () => site.release(input));
   for (const disk of await noting('verify-points', () => listDisks(site.store))) {
     await noting('verify-points', () => verifyDisk(site.store, disk, { level: 1, now: new Date() }));
