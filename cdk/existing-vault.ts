@@ -1,6 +1,6 @@
 /** A vault that was there before the installation, in this account or in another. */
 
-import { AccountPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { ArnPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
@@ -44,14 +44,15 @@ export function policiesOfOwner(
   { name, vault }: Settings,
   { existing, account }: { readonly existing: ExistingVault; readonly account: string },
 ): { readonly bucketPolicy: object[]; readonly keyPolicy: object[] } {
-  const bucketArn = `arn:aws:s3:::${existing.bucket}`;
+  const [, partition = 'aws'] = existing.keyArn.split(':');
+  const bucketArn = `arn:${partition}:s3:::${existing.bucket}`;
   const allow = (actions: string[], resources: string[]) =>
     new PolicyStatement({
       effect: Effect.ALLOW,
-      principals: [new AccountPrincipal(account)],
+      principals: [new ArnPrincipal(`arn:${partition}:iam::${account}:root`)],
       actions,
       resources,
-      conditions: { ArnLike: { 'aws:PrincipalArn': `arn:aws:iam::${account}:role/${name}-pipeline-*` } },
+      conditions: { ArnLike: { 'aws:PrincipalArn': `arn:${partition}:iam::${account}:role/${name}-pipeline-*` } },
     });
   const place = {
     bucketArn,

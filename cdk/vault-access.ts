@@ -33,10 +33,10 @@ export interface VaultAccess {
  */
 export const vaultAccess = {
   'snapshot-disks': {
-    read: ['vault', 'leases', 'connections', 'runs', 'plans', 'vmMetadata', 'ledger', 'manifests'],
-    write: ['vault', 'leases', 'connections', 'runs', 'plans', 'vmMetadata', 'bitmaps'],
-    list: ['ledger', 'damaged'],
-    remove: ['leases'],
+    read: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'plans', 'vmMetadata', 'ledger', 'manifests'],
+    write: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'plans', 'vmMetadata', 'bitmaps'],
+    list: ['readerSlots', 'ledger', 'damaged'],
+    remove: ['leases', 'readerSlots'],
     upload: [],
   },
   'split-extents': {
@@ -64,7 +64,7 @@ export const vaultAccess = {
     upload: [],
   },
   'commit-point': {
-    read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'signatures', 'points'],
+    read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'signatures', 'points', 'vmMetadata'],
     write: ['manifests', 'ledger', 'signatures', 'points'],
     // Points and the ledger tell which older points stay longer than was known when they were locked.
     list: ['receipts', 'packs', 'points', 'ledger'],
@@ -74,10 +74,10 @@ export const vaultAccess = {
     signs: true,
   },
   'release-host': {
-    read: ['vault', 'leases', 'connections', 'runs', 'ledger', 'manifests'],
+    read: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'ledger', 'manifests'],
     write: ['runs'],
-    list: ['ledger'],
-    remove: ['leases', 'connections'],
+    list: ['readerSlots', 'ledger'],
+    remove: ['leases', 'readerSlots', 'connections'],
     upload: [],
   },
   'sweep-runs': {
@@ -174,6 +174,9 @@ export interface VaultPlace {
   readonly signingKeyArn?: string | undefined;
 }
 
+/** Whoever writes in parts reads too, as S3 does with the parts it puts together. */
+const READ_AND_WRITE = ['kms:Decrypt', 'kms:GenerateDataKey'];
+
 export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyStatement[] {
   const objects = (parts: readonly VaultPart[]) => objectsOf(place, parts);
   const { read, remove, upload } = access;
@@ -201,7 +204,7 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
       conditions: { StringEquals: { 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } },
     }),
     ...(access.list === undefined ? [] : [listStatement(place, access.list, access.folders)]),
-    keyStatement(place),
+    keyStatement(place, write.length > 0 ? READ_AND_WRITE : ['kms:Decrypt']),
   ];
   return statements.filter((statement) => statement.resources.length > 0);
 }
@@ -259,9 +262,9 @@ export function listUploads({ bucketArn }: VaultPlace): PolicyStatement {
 }
 
 /** The key serves only S3, and only for this bucket: with a bucket key the encryption context is the bucket's ARN. */
-export function keyStatement({ bucketArn, keyArn }: VaultPlace): PolicyStatement {
+export function keyStatement({ bucketArn, keyArn }: VaultPlace, actions = READ_AND_WRITE): PolicyStatement {
   return new PolicyStatement({
-    actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    actions,
     resources: [keyArn],
     conditions: {
       StringEquals: { 'kms:ViaService': `s3.${Aws.REGION}.amazonaws.com` },

@@ -46,3 +46,8 @@ export class ChainNearLimit extends Failure {
 export class RunExpired extends Failure {
   static override readonly failureName = 'RunExpired';
 }
+
+/** Other runs have held all reader slots of the pool for hours. */
+export class PoolOccupied extends Failure {
+  static override readonly failureName = 'PoolOccupied';
+}

@@ -15,6 +15,7 @@ import { clearRun } from './clear-run.ts';
 import { readConnection } from './connection-document.ts';
 import { openHostSession, type Pools } from './host-access.ts';
 import { dropLease } from './lease.ts';
+import { dropSlots } from './reader-slots.ts';
 import { runIdOf } from './run-id.ts';
 import { type RunRecord, readRunRecord, saveRunRecord } from './run-record.ts';
 import type { RunRequest } from './snapshot-disks.ts';
@@ -41,11 +42,12 @@ export async function releaseHost(ports: ReleasePorts, input: RunRequest): Promi
   const runId = runIdOf(input.execution);
   const record = await readRunRecord(store, runId);
   const connection = await readConnection(store, runId);
+  const pool = ports.pools.named(input.request.pool);
   if (record?.state === 'released' || (record === undefined && connection === undefined)) {
-    await dropLease(store, { vm: parseVmId(input.request.vm), holder: input.execution });
+    await letOthersIn(store, input, pool.name);
     return { released: true, runId, removed: record?.removed.length ?? 0, left: record?.left.length ?? 0 };
   }
-  await using session = await openHostSession(ports.pools.named(input.request.pool), connection?.session, ports);
+  await using session = await openHostSession(pool, connection?.session, ports);
   const cleared = record === undefined ? undefined : await clear(ports, { session, record });
   if (cleared?.waitingFor !== undefined) {
     await saveRunRecord(store, cleared.record);
@@ -57,9 +59,19 @@ export async function releaseHost(ports: ReleasePorts, input: RunRequest): Promi
   // The connection object goes only when its session is gone: it is what a repeated call finds the session by.
   await store.delete(vaultKeys.connection(runId));
   if (cleared !== undefined) await saveRunRecord(store, { ...cleared.record, state: 'released' });
-  await dropLease(store, { vm: parseVmId(input.request.vm), holder: input.execution });
+  await letOthersIn(store, input, pool.name);
   const { removed, left } = cleared?.record ?? { removed: [], left: [] };
   return { released: true, runId, removed: removed.length, left: left.length };
+}
+
+/** Last of all: until then the VM and the connections of the host are in use. */
+async function letOthersIn(
+  store: ObjectStore,
+  { request, execution: holder }: RunRequest,
+  pool: string,
+): Promise<void> {
+  await dropSlots(store, { pool, holder });
+  await dropLease(store, { vm: parseVmId(request.vm), holder });
 }
 
 /** One try; `waitingFor` says what is worth another one. */

@@ -94,6 +94,8 @@ const runRecord = z.object({
   pool: z.string(),
   execution: z.string(),
   started: timeField,
+  /** Reader slots of the pool that the run holds: it reads with no more. */
+  readers: z.optional(countField),
   state: z.enum(['preparing', 'ready', 'released']),
   disks: z.array(runDisk),
   /** Disks of the VM that cannot be backed up. */

@@ -2,7 +2,7 @@
  * The use case of the state snapshot-disks: brings the host to the point where the disks can be read. It is called again
  * until it is ready, and goes on where the run record says.
  *
- * Order: lease -> session -> disks -> tracking on -> snapshots -> changed blocks (before any NBD connection) -> NBD
+ * Order: lease -> reader slots -> session -> disks -> tracking on -> snapshots -> changed blocks (before any NBD connection) -> NBD
  * addresses -> connection object -> the VM's metadata -> plan. Each effect is saved before the next begins.
  */
 
@@ -21,12 +21,14 @@ import type { XapiSession } from '#lib/xapi/session.ts';
 import { advanceDisk } from './advance-disk.ts';
 import { type ConnectionDocument, readConnection, writeConnection } from './connection-document.ts';
 import type { DiskContext } from './disk-context.ts';
+import { PoolOccupied } from './failures.ts';
 import { findDisks } from './find-disks.ts';
 import { openHostSession, type PoolSettings, type Pools } from './host-access.ts';
 import { keepVmMetadata } from './keep-vm-metadata.ts';
 import { takeLease } from './lease.ts';
 import { nbdExports } from './nbd-exports.ts';
 import { planDocument } from './plan-document.ts';
+import { takeSlots } from './reader-slots.ts';
 import { runIdOf } from './run-id.ts';
 import type { LockRule } from './run-lock.ts';
 import {
@@ -44,6 +46,10 @@ const LOOK_PAUSE_MS = 1_000;
 /** What is still pending after that takes its time: enabling CBT and snapshots queue behind other work of the SR. */
 const WAIT_SECONDS = 15;
 const DEFAULT_READERS = 4;
+/** Other runs take minutes to hours; a look each minute is nine events of the history each. */
+const SLOT_WAIT_SECONDS = 60;
+/** 360 looks: 3,240 of the 5,000 events that a history may have. */
+const SLOT_WAIT_LIMIT_MS = 6 * 3_600_000;
 
 export interface SnapshotPorts {
   readonly store: ObjectStore;
@@ -79,6 +85,11 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
   const vm = parseVmId(input.request.vm);
   const pool = ports.pools.named(input.request.pool);
   await takeLease({ store, executions, signal }, { vm, holder: input.execution, since: ports.clock.now() });
+  const known = await readRunRecord(store, runId);
+  const readers = known?.readers ?? (await slotsOf(ports, { input, pool: pool.name }));
+  if (readers === 0) {
+    return { ready: false, runId, waitSeconds: SLOT_WAIT_SECONDS, waitingFor: `a reader slot of pool ${pool.name}` };
+  }
   const { vault } = await openOrCreateVault(store, {
     vault: ports.random(8).toString('hex'),
     created: ports.clock.now(),
@@ -86,7 +97,7 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
   const stored = await readConnection(store, runId);
   await using session = await openHostSession(pool, stored?.session, ports);
   await keepSession(store, { input, pool, session, stored });
-  const begun = (await readRunRecord(store, runId)) ?? (await beginRun(ports, { input, pool, session, runId }));
+  const begun = known ?? (await beginRun(ports, { input, pool, session, runId, readers }));
   const record = await new Preparation(ports, { input, pool, session, vault, record: begun }).advance();
   const compared = record.disks.filter(isCompared);
   if (compared.length < record.disks.length) {
@@ -95,6 +106,20 @@ export async function snapshotDisks(ports: SnapshotPorts, input: RunRequest): Pr
     return { ready: false, runId, waitSeconds: WAIT_SECONDS, waitingFor: describeWait(record.disks) };
   }
   return makeReady(ports, { input, pool, session, record, disks: compared });
+}
+
+/** Before anything is asked of the host, so that a run that has to wait holds nothing there. Throws PoolOccupied. */
+async function slotsOf(
+  ports: SnapshotPorts,
+  { input, pool }: { readonly input: RunRequest; readonly pool: string },
+): Promise<number> {
+  const since = ports.clock.now();
+  const wanted = input.request.readers ?? DEFAULT_READERS;
+  const held = await takeSlots(ports, { pool, holder: input.execution, wanted, since });
+  if (held > 0 || since.getTime() - new Date(input.started).getTime() < SLOT_WAIT_LIMIT_MS) return held;
+  throw new PoolOccupied(
+    `Other runs have held all reader slots of pool ${pool} since ${input.started}; move a policy to another time, or give it fewer readers`,
+  );
 }
 
 /** The session outlives this call only once it is in the connection object, from which release-host ends it. */
@@ -127,8 +152,11 @@ interface RunContext {
   readonly session: XapiSession;
 }
 
-async function beginRun(ports: SnapshotPorts, run: RunContext & { readonly runId: RunId }): Promise<RunRecord> {
-  const { input, pool, session, runId } = run;
+async function beginRun(
+  ports: SnapshotPorts,
+  run: RunContext & { readonly runId: RunId; readonly readers: number },
+): Promise<RunRecord> {
+  const { input, pool, session, runId, readers } = run;
   const vm = parseVmId(input.request.vm);
   const found = await findDisks(session, { vm, excluded: input.request.excludeDisks ?? [] });
   const record: RunRecord = {
@@ -140,6 +168,7 @@ async function beginRun(ports: SnapshotPorts, run: RunContext & { readonly runId
     pool: pool.name,
     execution: input.execution,
     started: new Date(input.started),
+    readers,
     state: 'preparing',
     disks: await Promise.all(found.disks.map((disk) => withBase(ports.store, disk))),
     skipped: found.skipped,
@@ -256,7 +285,7 @@ async function makeReady(
   run: RunContext & { readonly record: RunRecord; readonly disks: readonly ComparedDisk[] },
 ): Promise<SnapshotResult> {
   const { input, pool, session, record, disks } = run;
-  const readers = input.request.readers ?? DEFAULT_READERS;
+  const { readers = DEFAULT_READERS } = record;
   const exports: { disk: RunDisk['disk']; exports: Awaited<ReturnType<typeof nbdExports>> }[] = [];
   for (const disk of disks) {
     exports.push({

@@ -56,6 +56,8 @@ export const vaultKeys = {
   lastSweep: () => 'upkeep/sweep.json',
   report: (day: Date) => `reports/${day.toISOString().slice(0, 10)}.html`,
   latestReport: () => 'reports/latest.html',
+  readerSlots: (pool: string) => `pools/${pool}/readers/`,
+  readerSlot: (pool: string, slot: number) => `pools/${pool}/readers/${slot}.json`,
   connections: () => 'connections/',
   /** Apart from the run's other objects, so that a lifecycle rule can expire connections after one day by prefix. */
   connection: (run: RunId) => `connections/${run}.json`,
@@ -89,5 +91,6 @@ export const vaultPatterns = {
   inventories: 'upkeep/inventories/*',
   lastSweep: 'upkeep/sweep.json',
   reports: 'reports/*',
+  readerSlots: 'pools/*/readers/*',
   connections: 'connections/*',
 } as const;

@@ -103,6 +103,7 @@ test('with a vault that exists, functions use it and expect its owner, and no bu
 test("what the other account is asked to allow covers every request of every role, for this installation's roles alone", () => {
   const { bucketPolicy, keyPolicy } = policiesOfOwner(settings, { existing, account: '123456789012' });
   const asked = JSON.stringify({ bucketPolicy, keyPolicy });
+  assert.doesNotMatch(asked, /Token/, 'it can be pasted as it is');
   const actions = Object.values(pipeline.findResources('AWS::IAM::Policy'))
     .flatMap(({ Properties }) => Properties.PolicyDocument.Statement)
     .flatMap(({ Action }: { Action: string | string[] }) => [Action].flat())
