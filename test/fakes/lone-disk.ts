@@ -27,6 +27,7 @@ import { DiskContent } from '#lib/vault/disk-content.ts';
 import { readHead } from '#lib/vault/ledger.ts';
 import { MemoryBucket } from './memory-store.ts';
 import { seededRandom } from './random.ts';
+import type { StoreFaults } from './store-faults.ts';
 
 const EXPORT = {
   address: '127.0.0.1',
@@ -42,6 +43,7 @@ export interface LoneDiskSettings {
   readonly disk?: DiskId;
   readonly seed?: number;
   readonly start?: Date;
+  readonly faults?: StoreFaults;
   readonly lock?: RunPlan['lock'];
 }
 
@@ -65,12 +67,19 @@ export class LoneDisk {
   /** Bytes that all runs read from the disk. */
   readBytes = 0;
 
-  constructor({ bucket, disk, lock, seed = 1, start = new Date('2026-01-05T12:00:00Z') }: LoneDiskSettings = {}) {
+  constructor({
+    bucket,
+    disk,
+    faults,
+    lock,
+    seed = 1,
+    start = new Date('2026-01-05T12:00:00Z'),
+  }: LoneDiskSettings = {}) {
     this.#lock = lock;
     this.disk = disk ?? parseDiskId('d15c0000-0000-4000-8000-00000000000a');
     this.nowMs = start.getTime();
     this.bucket = bucket ?? new MemoryBucket({ now: () => new Date(this.nowMs) });
-    this.store = this.bucket.store();
+    this.store = this.bucket.store(faults);
     this.#random = seededRandom(seed);
   }
 
@@ -86,11 +95,16 @@ export class LoneDisk {
     const run = parseRunId(this.randomBytes(8).toString('hex'));
     const planned = how.planned ?? changedGrains(this.contents.at(-1), content);
     const shape = { planned, rewrites: how.rewrites, shardGrains: how.shardGrains ?? SHARD_ALIGN_GRAINS };
+    await this.carryOut(run, content, shape);
+    this.contents.push(content);
+    return run;
+  }
+
+  /** All steps of a run; those that were done before are repeated, as a workflow repeats them. */
+  async carryOut(run: RunId, content: Buffer, shape: RunShape): Promise<void> {
     await this.plan(run, content, shape);
     await this.read(run, content, shape);
     await commitPoint({ store: this.store, clock: this.clock }, run);
-    this.contents.push(content);
-    return run;
   }
 
   async plan(run: RunId, content: Buffer, { planned: changed, rewrites }: RunShape): Promise<void> {

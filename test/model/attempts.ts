@@ -4,8 +4,12 @@ import type { ObjectStore } from '#lib/store/object-store.ts';
 import { Crashed, type StoreCall, type StoreFault, type StoreFaults } from '../fakes/store-faults.ts';
 import { DAY_MS, type World } from './world.ts';
 
-/** More calls than a step makes are as good as no accident. */
-const CALLS = 40;
+/**
+ * Accidents strike one of a step's first 4, 8, ... or 256 calls: half of all steps make fewer than ten, the longest 170.
+ * More calls than a step makes are as good as no accident.
+ */
+const SMALLEST_CALLS_LOG2 = 2;
+const LARGEST_CALLS_LOG2 = 8;
 /**
  * How long a step may sleep within one of its calls. A function lives for 15 minutes at most; days are what the grace
  * allows on top.
@@ -36,7 +40,8 @@ export class Attempts {
   async run(step: (store: ObjectStore) => Promise<void>): Promise<Ending> {
     const world = this.#world;
     const accident = world.random();
-    const at = world.below(CALLS);
+    const log2 = SMALLEST_CALLS_LOG2 + world.below(LARGEST_CALLS_LOG2 - SMALLEST_CALLS_LOG2 + 1);
+    const at = world.below(2 ** log2);
     let fellAsleep: (() => void) | undefined;
     const asleep = new Promise<'asleep'>((resolve) => {
       fellAsleep = () => resolve('asleep');

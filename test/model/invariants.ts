@@ -1,10 +1,13 @@
 /** The invariants that the model looks at, and what it takes to see that one of them does not hold. */
 
 import { vaultKeys } from '#lib/format/keys.ts';
-import { GRAIN_BYTES, grainsCovering, indexAfter } from '#lib/units.ts';
+import type { LedgerEntry } from '#lib/format/ledger.ts';
+import { NO_PACK } from '#lib/format/section.ts';
+import { GRAIN_BYTES, grainsCovering, indexAfter, type PackId } from '#lib/units.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import type { StoredEntry } from '#lib/vault/ledger.ts';
 import { readHeaders, readHistory, standingEntries } from '#lib/vault/live-objects.ts';
+import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { RUN_LIMIT_MS } from '#lib/vault/time-limits.ts';
 import { SLEEP_LIMIT_MS } from './attempts.ts';
 import { DAY_MS, DISK, grainBytes, type World } from './world.ts';
@@ -32,6 +35,7 @@ export const INVARIANTS = {
   18: 'CBT-lost run',
   19: 'zero',
   20: 'resize',
+  23: 'compaction transparency',
   24: 'cold packs stay cold',
   29: 'clock',
   30: 'cost guard',
@@ -125,21 +129,46 @@ export class Ledgerkeeper {
     this.demand(16, total('data') <= nonZero.length, () => `entry ${seq} stores more than changed`);
     const bound = run.planned.length * Math.max(1, run.attempts);
     this.demand(16, run.grainsRead <= bound, () => `${run.grainsRead} grains read for ${run.planned.length} planned`);
-    this.#compareWithBase(stored, total('data'));
+    await this.#compareWithBase(stored, total('data'));
   }
 
   /** Of what the base holds already nothing is stored again, whether the run was asked for it or for everything. */
-  #compareWithBase({ entry }: StoredEntry, stored: number): void {
+  async #compareWithBase({ entry }: StoredEntry, stored: number): Promise<void> {
     const run = this.world.runOf(entry.run);
     const base = this.world.runs.find(({ run: id }) => id === this.#runOfSeq(entry.seq - 1));
     if (base === undefined) return;
+    const anew = await this.#grainsIn(run.rewritten, entry.seq - 1);
     const differing = run.planned.filter((grain) => {
       const value = run.content.grains[grain];
-      return value !== 0 && !grainBytes(run.content, grain).equals(grainBytesOrNone(base.content, grain));
+      const differs = !grainBytes(run.content, grain).equals(grainBytesOrNone(base.content, grain));
+      return value !== 0 && (differs || anew.has(grain));
     });
     const invariant = run.kind === 'full' ? 18 : 17;
     this.demand(invariant, stored === differing.length, () => `${stored} grains stored, ${differing.length} differ`);
+    if (run.rewritten.size > 0) await this.#isFree(run.rewritten, entry);
     if (base.content.bytes !== run.content.bytes) this.demand(20, true, () => '');
+  }
+
+  /** Grains that a point has in certain packs. */
+  async #grainsIn(packs: ReadonlySet<PackId>, seq: number): Promise<Set<number>> {
+    const found = new Set<number>();
+    if (packs.size === 0) return found;
+    const { entries } = await readHistory(this.world.bucket.store(), DISK);
+    const address = entries[seq - 1]?.entry.manifest;
+    if (address === undefined) return found;
+    const manifest = await ManifestReader.open(this.world.bucket.store(), address);
+    const map = await manifest.section(0);
+    for (const [grain, no] of map.packs.entries()) {
+      if (no !== NO_PACK && packs.has(manifest.pack(no).pack)) found.add(grain);
+    }
+    return found;
+  }
+
+  /** That the grains are right where they went is what the restore of the new point shows. */
+  async #isFree(packs: ReadonlySet<PackId>, { seq, manifest }: LedgerEntry): Promise<void> {
+    const { header } = await ManifestReader.open(this.world.bucket.store(), manifest);
+    const kept = header.packs.filter(({ pack }) => packs.has(pack));
+    this.demand(23, kept.length === 0, () => `pack ${kept[0]?.pack}, which was rewritten, is in the map of ${seq}`);
   }
 
   #runOfSeq(seq: number): string {

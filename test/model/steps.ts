@@ -3,19 +3,23 @@
 import { commitPoint } from '#lib/backup/commit-point.ts';
 import { writeConnection } from '#lib/backup/connection-document.ts';
 import { readShard } from '#lib/backup/read-shard.ts';
+import { planRewrites, type Rewrites } from '#lib/backup/rewrites.ts';
 import { SHARD_ALIGN_GRAINS } from '#lib/backup/shards.ts';
 import { carryOutCollection, planCollection } from '#lib/collect/collector.ts';
 import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import type { RunPlan } from '#lib/format/plan.ts';
+import { sha256Of } from '#lib/format/manifest.ts';
+import type { RunPlan, Shard } from '#lib/format/plan.ts';
+import { PASSES, PlannedGrains } from '#lib/format/planned-grains.ts';
 import { retentionPolicy } from '#lib/retention/policy.ts';
 import { carryOutPrune, planPrune } from '#lib/retention/prune.ts';
 import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
-import { GRAIN_BYTES, grainsCovering } from '#lib/units.ts';
+import { GRAIN_BYTES, grainsCovering, type RunId } from '#lib/units.ts';
 import { letGo } from '#lib/vault/expiries.ts';
 import { readHead } from '#lib/vault/ledger.ts';
+import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { memoryVersions } from '../fakes/memory-versions.ts';
 import { type Content, DISK, type ModelRun, VM, type World } from './world.ts';
 
@@ -54,10 +58,14 @@ export async function planRun(world: World, store: ObjectStore): Promise<void> {
   const head = await readHead(store, DISK);
   const before = head === undefined ? undefined : world.runOf(head.entry.run).content;
   const lost = before === undefined || before.bytes > content.bytes || world.chance(0.1);
-  const planned = new GrainBitmap(content.grains.length);
-  for (let grain = 0; grain < planned.grains; grain++) {
-    if (lost || isChanged(before, content, grain) || world.chance(0.05)) planned.add(grain);
+  const changed = new GrainBitmap(content.grains.length);
+  for (let grain = 0; grain < changed.grains; grain++) {
+    if (lost || isChanged(before, content, grain) || world.chance(0.05)) changed.add(grain);
   }
+  const base = head && (await ManifestReader.open(store, head.entry.manifest));
+  const rewrites = base && (await rewriteSome(world, store, { base, changed }));
+  const planned = new PlannedGrains(changed, rewrites?.grains);
+  const bits = planned.toBytes();
   const kind = lost ? 'full' : 'incremental';
   const plan: RunPlan = {
     ...HEAD,
@@ -86,10 +94,12 @@ export async function planRun(world: World, store: ObjectStore): Promise<void> {
           ? {}
           : { base: { seq: head.entry.seq, entrySha256: head.sha256, manifest: head.entry.manifest } }),
         plannedGrains: planned.count(),
+        bitmapSha256: sha256Of(bits),
+        ...(rewrites === undefined ? {} : { rewrites: rewrites.packs }),
       },
     ],
   };
-  await store.put(vaultKeys.bitmap(run, DISK), planned.toBytes());
+  await store.put(vaultKeys.bitmap(run, DISK), bits);
   await writeConnection(store, {
     ...HEAD,
     requires: [],
@@ -100,21 +110,46 @@ export async function planRun(world: World, store: ObjectStore): Promise<void> {
     disks: [{ disk: DISK, exports: [CONNECTION] }],
   });
   await store.putIfAbsent(vaultKeys.plan(run), encodeDocument(plan));
-  const plannedGrains = content.grains.map((_, grain) => grain).filter((grain) => planned.has(grain));
-  const shards = Math.ceil(content.grains.length / SHARD_ALIGN_GRAINS);
-  const baseSeq = head?.entry.seq ?? 0;
-  const startedMs = world.nowMs;
+  const plannedGrains = content.grains
+    .map((_, grain) => grain)
+    .filter((grain) => PASSES.some((pass) => planned.of(pass).has(grain)));
   world.runs.push({
     run,
     content,
-    startedMs,
-    baseSeq,
+    startedMs: world.nowMs,
+    baseSeq: head?.entry.seq ?? 0,
     planned: plannedGrains,
-    shards,
+    shards: cutIntoShards(run, planned),
+    rewritten: new Set(rewrites?.packs),
     kind,
     grainsRead: 0,
     attempts: 0,
   });
+}
+
+/** Now and then a pack is declared damaged, so that the next run writes its grains anew: compaction in small. */
+async function rewriteSome(
+  world: World,
+  store: ObjectStore,
+  { base, changed }: { base: ManifestReader; changed: GrainBitmap },
+): Promise<Rewrites | undefined> {
+  const unlucky = world.chance(0.15) ? world.pick(base.header.packs) : undefined;
+  if (unlucky !== undefined) await store.put(vaultKeys.damage(DISK, unlucky.pack), Buffer.from('{}'));
+  return planRewrites(store, base, { changed, storageClass: undefined });
+}
+
+/** Shards as small as they may be; a real run has them from 256 MiB up. */
+function cutIntoShards(run: RunId, planned: PlannedGrains): Shard[] {
+  const shards: Shard[] = [];
+  for (const pass of PASSES) {
+    for (let firstGrain = 0; firstGrain < planned.grains; firstGrain += SHARD_ALIGN_GRAINS) {
+      const endGrain = Math.min(firstGrain + SHARD_ALIGN_GRAINS, planned.grains);
+      const plannedGrains = planned.of(pass).countIn({ first: firstGrain, end: endGrain });
+      const named = { runId: run, shard: shards.length, disk: DISK, ...(pass === 'changed' ? {} : { pass }) };
+      if (plannedGrains > 0) shards.push({ ...named, firstGrain, endGrain, plannedGrains });
+    }
+  }
+  return shards;
 }
 
 /** Changed blocks as the host reports them: content that differs, and the grain in which either disk ends. */
@@ -127,11 +162,8 @@ function isChanged(before: Content | undefined, after: Content, grain: number): 
 
 /** One attempt at one shard; a deadline that has come cuts it into parts of 1 MiB. */
 export async function readOneShard(world: World, store: ObjectStore, run: ModelRun): Promise<void> {
-  const shard = world.below(run.shards);
-  const firstGrain = shard * SHARD_ALIGN_GRAINS;
-  const endGrain = Math.min(firstGrain + SHARD_ALIGN_GRAINS, run.content.grains.length);
-  const plannedGrains = run.planned.filter((grain) => grain >= firstGrain && grain < endGrain).length;
-  if (plannedGrains === 0) return;
+  const shard = world.pick(run.shards);
+  if (shard === undefined) return;
   const clock = world.skewedClock();
   const leftMs = world.chance(0.3) ? 0 : FAR_MS;
   run.attempts += 1;
@@ -143,7 +175,7 @@ export async function readOneShard(world: World, store: ObjectStore, run: ModelR
     deadline: new Date(clock.now().getTime() + leftMs),
     signal: new AbortController().signal,
   };
-  await readShard(ports, { runId: run.run, shard, disk: DISK, firstGrain, endGrain, plannedGrains });
+  await readShard(ports, shard);
 }
 
 export async function commit(world: World, store: ObjectStore, run: ModelRun): Promise<void> {

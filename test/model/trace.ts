@@ -1,7 +1,7 @@
 /** One trace of the model: a thousand steps drawn from a seed, with everything that may go wrong going wrong. */
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { CollectionStopped } from '#lib/collect/collector.ts';
+import { CollectionStopped } from '#lib/collect/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { letGo } from '#lib/vault/expiries.ts';
 import { readHeaders, readHistory, standingEntries } from '#lib/vault/live-objects.ts';

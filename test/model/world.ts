@@ -2,7 +2,8 @@
 
 import type { BlockSource } from '#lib/backup/block-source.ts';
 import type { Clock } from '#lib/clock.ts';
-import { GRAIN_BYTES, parseDiskId, parseRunId, parseVmId, type RunId } from '#lib/units.ts';
+import type { Shard } from '#lib/format/plan.ts';
+import { GRAIN_BYTES, type PackId, parseDiskId, parseRunId, parseVmId, type RunId } from '#lib/units.ts';
 import { MemoryBucket } from '../fakes/memory-store.ts';
 import { seededRandom } from '../fakes/random.ts';
 
@@ -24,7 +25,9 @@ export interface ModelRun {
   readonly startedMs: number;
   readonly baseSeq: number;
   readonly planned: readonly number[];
-  readonly shards: number;
+  readonly shards: readonly Shard[];
+  /** Packs of the base that the run writes anew. */
+  readonly rewritten: ReadonlySet<PackId>;
   readonly kind: 'full' | 'incremental';
   /** Grains asked from the block source by all attempts together, and in how many attempts. */
   grainsRead: number;
