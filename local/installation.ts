@@ -63,14 +63,14 @@ export class LocalInstallation implements AsyncDisposable {
   readonly #servers: readonly Server[];
   readonly #functions: FunctionHost;
   readonly #workflows: Workflows;
-  readonly #backupArn: string;
+  readonly #machines: Machines;
 
-  private constructor(folder: string, running: RunningParts, backupArn: string) {
+  private constructor(folder: string, running: RunningParts, machines: Machines) {
     this.#folder = folder;
     this.#servers = running.servers;
     this.#functions = running.functions;
     this.#workflows = running.workflows;
-    this.#backupArn = backupArn;
+    this.#machines = machines;
   }
 
   static async start(settings: InstallationSettings): Promise<LocalInstallation> {
@@ -78,9 +78,8 @@ export class LocalInstallation implements AsyncDisposable {
     try {
       const region = settings.vault.region ?? DEFAULT_REGION;
       const assembly = await synthesize(folder, installationFile(settings), region);
-      const backup = [...assembly.stateMachines.values()].find(({ name }) => name.endsWith('-backup'));
-      if (backup === undefined) throw new SynthesisFailed('the synthesized stacks hold no backup workflow');
-      return new LocalInstallation(folder, await run(assembly, settings, region), backup.arn);
+      const machines = { backup: machineArn(assembly, 'backup'), restore: machineArn(assembly, 'restore') };
+      return new LocalInstallation(folder, await run(assembly, settings, region), machines);
     } catch (cause) {
       await rm(folder, { recursive: true, force: true });
       throw cause;
@@ -94,7 +93,12 @@ export class LocalInstallation implements AsyncDisposable {
 
   /** Starts a backup run; `finished` of the execution resolves when it has ended, whatever its end. */
   startBackup(request: object): Promise<Execution> {
-    return this.#workflows.start({ stateMachineArn: this.#backupArn, input: request });
+    return this.#workflows.start({ stateMachineArn: this.#machines.backup, input: request });
+  }
+
+  /** Starts a restore, as startBackup starts a backup. */
+  startRestore(request: object): Promise<Execution> {
+    return this.#workflows.start({ stateMachineArn: this.#machines.restore, input: request });
   }
 
   /** Ends an execution as an operator would. */
@@ -112,6 +116,18 @@ export class LocalInstallation implements AsyncDisposable {
     }
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** ARNs of the workflows that can be started here. */
+interface Machines {
+  readonly backup: string;
+  readonly restore: string;
+}
+
+function machineArn(assembly: CloudAssembly, workflow: keyof Machines): string {
+  const machine = [...assembly.stateMachines.values()].find(({ name }) => name.endsWith(`-${workflow}`));
+  if (machine === undefined) throw new SynthesisFailed(`the synthesized stacks hold no ${workflow} workflow`);
+  return machine.arn;
 }
 
 interface RunningParts {

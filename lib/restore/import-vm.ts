@@ -1,5 +1,7 @@
 /** Makes a VM on a host from the metadata of a point and disks that are in place. */
 
+import { DamagedObject } from '#lib/format/failures.ts';
+import { sha256Of } from '#lib/format/manifest.ts';
 import type { NamedPoint } from '#lib/restore/points.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type DiskId, parseDiskId } from '#lib/units.ts';
@@ -29,9 +31,14 @@ export interface ImportedVm {
   readonly nameLabel: string;
 }
 
-/** The archive that the backup kept. Throws NoVmMetadata. */
+/** The archive that the backup kept. Throws NoVmMetadata, or DamagedObject for one that is not what was kept. */
 export async function readVmArchive(store: ObjectStore, { name, point }: NamedPoint): Promise<Buffer> {
-  if (point.metadataKey !== undefined) return await store.get(point.metadataKey);
+  const { metadataKey, metadataSha256 } = point;
+  if (metadataKey !== undefined) {
+    const archive = await store.get(metadataKey);
+    if (sha256Of(archive) === (metadataSha256 ?? sha256Of(archive))) return archive;
+    throw new DamagedObject(`${metadataKey} is not what was stored for point ${name}; restore its disks alone`);
+  }
   throw new NoVmMetadata(
     `Point ${name} holds no metadata of ${point.vmName}, since it was made by an earlier version; restore its disks one ` +
       'by one and attach them to a new VM',

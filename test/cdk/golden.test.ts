@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { resolved, synthesize } from './installation.ts';
 
-const { pipeline, definition, fleet, upkeep } = synthesize();
+const { pipeline, definition, fleet, upkeep, restore } = synthesize();
 
 function assertGolden(name: string, value: unknown): void {
   const file = new URL(`../golden/${name}`, import.meta.url);
@@ -47,6 +47,10 @@ test('the fleet workflow is the one that was reviewed', () => {
 
 test('the upkeep workflow is the one that was reviewed', () => {
   assertGolden('upkeep-workflow.asl.json', upkeep);
+});
+
+test('the restore workflow is the one that was reviewed', () => {
+  assertGolden('restore-workflow.asl.json', restore);
 });
 
 test('every role may do exactly what was reviewed', () => {

@@ -20,7 +20,13 @@ export const STEPS = [
   'commit-point',
   'release-host',
 ] as const;
-export const RESTORE_STEPS = ['plan-restore', 'write-range', 'verify-range', 'finish-restore', 'release-restore'] as const;
+export const RESTORE_STEPS = [
+  'plan-restore',
+  'write-range',
+  'verify-range',
+  'finish-restore',
+  'release-restore',
+] as const;
 /** Every function of the installation, by the name of its step. */
 export const FUNCTIONS = [
   ...STEPS,

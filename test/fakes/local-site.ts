@@ -76,6 +76,12 @@ export class LocalSite implements AsyncDisposable {
     return execution;
   }
 
+  async restore(request: { point: string; sr: string; pool?: string } & Record<string, unknown>): Promise<Execution> {
+    const execution = await this.#installation.startRestore({ pool: 'good', ...request });
+    await execution.finished;
+    return execution;
+  }
+
   /** Keys of all restore points in the bucket. */
   async pointKeys(): Promise<string[]> {
     const keys: string[] = [];
