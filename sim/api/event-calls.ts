@@ -1,4 +1,4 @@
-/** event.from: what changed since a token. */
+/** event.from and event.inject: what changed since a token. */
 
 import type { Change } from '#sim/database/journal.ts';
 import type { Row } from '#sim/database/records.ts';
@@ -11,7 +11,18 @@ const MAX_WAIT_MS = 3_600_000;
 
 export const eventMethods: Methods = {
   'event.from': { params: ['classes', 'token', 'timeout'], role: 'read-only', syncOnly: true, run: eventFrom },
+  'event.inject': { params: ['class', 'ref'], role: 'read-only', syncOnly: true, run: inject },
 };
+
+/** Pretends that an object changed, and answers the token before it: where clients begin to follow events. */
+function inject({ world, args }: Call): Value {
+  const wanted = args.text(0).toLowerCase();
+  const table = [...world.db.tables.values()].find(({ name }) => name.toLowerCase() === wanted);
+  if (table === undefined) throw new ApiError('EVENT_SUBSCRIPTION_PARSE_FAILURE', [args.text(0)]);
+  const before = tokenOf(world.db.journal.generation);
+  world.db.journal.modified(table.name, args.ref(1, table));
+  return before;
+}
 
 type Filter = (change: Change) => boolean;
 

@@ -58,12 +58,18 @@ export class XapiServer {
       request.socket.destroy();
       return 'close';
     }
-    const resource = this.#parts.resources.get(`${request.verb} ${request.path}`);
+    const resource = this.#resourceFor(`${request.verb} ${request.path}`);
     if (resource) return resource(request, this.#host);
     if (request.verb === 'POST') return this.#rpc(request);
     if (request.verb === 'GET') return htmlError(request.socket, '404 Not Found', request.path);
     const known = request.verb === 'PUT' || request.verb === 'CONNECT' || request.verb === 'OPTIONS';
     return htmlError(request.socket, known ? '403 Forbidden' : '501 Method Not Implemented', request.path);
+  }
+
+  /** By the longest prefix, as the host's router does: clients write `/export_raw_vdi/` as well. */
+  #resourceFor(asked: string): ResourceHandler | undefined {
+    const matching = [...this.#parts.resources].filter(([prefix]) => asked.startsWith(prefix));
+    return matching.toSorted(([a], [b]) => b.length - a.length)[0]?.[1];
   }
 
   async #rpc(request: HttpRequest): Promise<Outcome> {
@@ -73,7 +79,7 @@ export class XapiServer {
     if (lengthBytes > MAX_RPC_BODY_BYTES) return htmlError(socket, '500 Internal Server Error', 'body too large');
     const text = (await body.exactly(lengthBytes)).toString('utf8');
     let answer: string;
-    const json = request.path === '/jsonrpc';
+    const json = request.path.startsWith('/jsonrpc');
     try {
       answer = json ? await this.#jsonRpc(text) : await this.#xmlRpc(text);
     } catch (error) {

@@ -105,6 +105,15 @@ test('event.from tells what changed since its token, and returns empty when noth
   assert.deepEqual(events[0].snapshot.tags, ['seen']);
 });
 
+test('event.inject answers the token after which event.from tells of the object, as clients begin to follow events', async () => {
+  const [ref] = await client.call('pool.get_all');
+  const token = await client.call('event.inject', 'pool', ref);
+  const { events } = await client.call('event.from', ['pool', 'vdi'], token, 10);
+  const told = events.map((event: { class: string; operation: string; ref: string }) => [event.class, event.ref]);
+  assert.deepEqual(told, [['pool', ref]]);
+  await assert.rejects(client.call('event.inject', 'pool', 'OpaqueRef:none'), hostError('HANDLE_INVALID', 'pool'));
+});
+
 test('an event token or subscription that makes no sense is refused', async () => {
   await assert.rejects(client.call('event.from', ['*'], 'nonsense', 0), hostError('EVENT_FROM_TOKEN_PARSE_FAILURE'));
   await assert.rejects(client.call('event.from', ['a/b/c'], '', 0), hostError('EVENT_SUBSCRIPTION_PARSE_FAILURE'));

@@ -118,6 +118,13 @@ test('HTTP/1.0 closes after the answer', async () => {
   assert.match(await send('POST / HTTP/1.0\r\ncontent-length: 0\r\n\r\n'), /connection: close/);
 });
 
+test('a path belongs to the handler with the longest prefix of it', async () => {
+  for (const path of ['/export_raw_vdi', '/export_raw_vdi/', '/export_raw_vdi/any']) {
+    const { status, headers } = await httpRequest(pool, { method: 'GET', path });
+    assert.deepEqual([status, headers['www-authenticate']], [401, 'Basic realm="XAPI"'], path);
+  }
+});
+
 test('GET of an unknown page is 404, PUT is 403 and an unknown verb is 501', async () => {
   const status = async (method: string) => (await httpRequest(pool, { method, path: '/nothing' })).status;
   assert.deepEqual([await status('GET'), await status('PUT'), await status('DELETE')], [404, 403, 501]);
