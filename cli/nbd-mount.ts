@@ -9,6 +9,8 @@ import { Failure } from '#lib/failure.ts';
 const POLL_MS = 50;
 /** nbdfuse is there in a tenth of a second; the first read of the vault may take some. */
 const MAX_POLLS = 200;
+/** Whoever still looks into the mount keeps libfuse from ending; the kernel then takes it away all the same. */
+const UNMOUNT_LIMIT_MS = 10_000;
 
 /** The file could not be made: nbdfuse is not installed, or FUSE may not be used here. */
 export class CannotMount extends Failure {
@@ -43,5 +45,7 @@ export async function openMount(uri: string, path: string): Promise<Mount> {
 async function unmount(fuse: ChildProcess): Promise<void> {
   const ended = once(fuse, 'exit');
   fuse.kill('SIGTERM');
+  const stuck = setTimeout(() => fuse.kill('SIGKILL'), UNMOUNT_LIMIT_MS);
   await ended;
+  clearTimeout(stuck);
 }

@@ -217,9 +217,9 @@ class Preparation {
       let moved = false;
       for (const disk of this.#record.disks) moved = (await this.#step(disk)) || moved;
       if (this.#record.disks.every(isCompared)) return this.#record;
-      if (moved) continue;
+      // Also while things move: a host that forgets each task at once would keep them moving in a circle.
       if (clock.now().getTime() >= endsAtMs) return this.#record;
-      await clock.sleep(LOOK_PAUSE_MS, signal);
+      if (!moved) await clock.sleep(LOOK_PAUSE_MS, signal);
     }
   }
 

@@ -15,6 +15,8 @@ import { ExecutionUnknown, WorkflowsUnreachable } from './failures.ts';
 
 /** 1,000 state machines a page; an account has at most 100,000. */
 const MAX_MACHINE_PAGES = 100;
+/** A page of executions takes a second; whoever asks looks at a terminal meanwhile. */
+const REQUEST_TIMEOUT_MS = 20_000;
 /** Executions that an overview shows of each workflow. */
 const RECENT_EXECUTIONS = 10;
 /** 1,000 events a page, and Step Functions ends an execution at 25,000 events. */
@@ -47,6 +49,15 @@ export interface MapProgress {
   readonly failed: number;
 }
 
+/** Where an execution is: the state that it entered last, and the VMs of a fleet. */
+export interface Position {
+  readonly step: string;
+  readonly vms: { readonly selected: number; readonly ended: number; readonly failed: number } | undefined;
+}
+
+/** The state of a fleet run in which a VM's failure is noted. */
+const VM_FAILED = 'vm-failed';
+
 /** Requests fail as WorkflowsUnreachable, or as ExecutionUnknown where the execution does not exist. */
 export class WorkflowService implements Disposable {
   readonly #client: SFNClient;
@@ -55,6 +66,12 @@ export class WorkflowService implements Disposable {
     this.#client = new SFNClient({
       ...(region === undefined ? {} : { region }),
       ...(profile === undefined ? {} : { profile }),
+      requestHandler: {
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionTimeout: REQUEST_TIMEOUT_MS,
+        // Without this a late answer is only logged, and waited for without end.
+        throwOnRequestTimeout: true,
+      },
     });
   }
 
@@ -63,18 +80,27 @@ export class WorkflowService implements Disposable {
   }
 
   async machineArn(name: string): Promise<string> {
-    let nextToken: string | undefined;
-    for (let page = 0; page < MAX_MACHINE_PAGES; page++) {
-      const command = new ListStateMachinesCommand({ maxResults: 1_000, nextToken });
-      const answer = await this.#asked(`the workflow ${name}`, () => this.#client.send(command));
-      const found = answer.stateMachines?.find((machine) => machine.name === name)?.stateMachineArn;
-      if (found !== undefined) return found;
-      nextToken = answer.nextToken;
-      if (nextToken === undefined) break;
-    }
+    const [arn] = await this.machineArns([name]);
+    if (arn !== undefined) return arn;
     throw new ExecutionUnknown(
       `there is no workflow ${name} in this account and region; deploy first, or name --installation and --region`,
     );
+  }
+
+  /** Of those that exist among `names`, in their order. */
+  async machineArns(names: readonly string[]): Promise<string[]> {
+    const found = new Map<string, string>();
+    let nextToken: string | undefined;
+    for (let page = 0; page < MAX_MACHINE_PAGES && found.size < names.length; page++) {
+      const command = new ListStateMachinesCommand({ maxResults: 1_000, nextToken });
+      const answer = await this.#asked(`the workflows ${names.join(', ')}`, () => this.#client.send(command));
+      for (const { name = '', stateMachineArn = '' } of answer.stateMachines ?? []) {
+        if (names.includes(name)) found.set(name, stateMachineArn);
+      }
+      nextToken = answer.nextToken;
+      if (nextToken === undefined) break;
+    }
+    return names.flatMap((name) => found.get(name) ?? []);
   }
 
   /** Answers with the ARN of the new execution. */
@@ -135,6 +161,20 @@ export class WorkflowService implements Disposable {
       nextToken = answer.nextToken;
       if (nextToken === undefined) return;
     }
+  }
+
+  /** From the history, which a fleet run writes for each of its VMs. */
+  async position(executionArn: string): Promise<Position> {
+    let step = '';
+    let selected: number | undefined;
+    let [ended, failed] = [0, 0];
+    for await (const event of this.history(executionArn)) {
+      step = event.stateEnteredEventDetails?.name ?? step;
+      selected = event.mapStateStartedEventDetails?.length ?? selected;
+      if (event.type === 'MapIterationSucceeded') ended += 1;
+      if (event.stateEnteredEventDetails?.name === VM_FAILED) failed += 1;
+    }
+    return { step, vms: selected === undefined ? undefined : { selected, ended, failed } };
   }
 
   async #asked<Answer>(what: string, request: () => Promise<Answer>): Promise<Answer> {

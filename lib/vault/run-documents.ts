@@ -11,6 +11,8 @@ import { grainsCovering, type RunId } from '#lib/units.ts';
 
 /** Receipts are fetched this many at a time: each takes a round trip and about 20 KiB. */
 const FETCHES_AT_ONCE = 16;
+/** The workflow hands a shard on 64 times at most; a store that says yes to every question ends here. */
+const MAX_PARTS = 1_000;
 
 export async function readPlan(store: ObjectStore, run: RunId): Promise<RunPlan> {
   const key = vaultKeys.plan(run);
@@ -49,11 +51,12 @@ async function readReceiptAt(store: ObjectStore, run: RunId, key: string): Promi
 /** Receipts of one shard, in order of their parts: what earlier calls and attempts have done already. */
 export async function readShardReceipts(store: ObjectStore, run: RunId, shard: number): Promise<Receipt[]> {
   const receipts: Receipt[] = [];
-  for (;;) {
+  while (receipts.length < MAX_PARTS) {
     const key = vaultKeys.receipt(run, { shard, part: receipts.length });
     if ((await store.head(key)) === undefined) return receipts;
     receipts.push(await readReceiptAt(store, run, key));
   }
+  throw new DamagedObject(`shard ${shard} of run ${run} has more than ${MAX_PARTS} receipts; no run writes so many`);
 }
 
 /** All receipts of a run, in order of shard and part. */
