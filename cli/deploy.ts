@@ -2,7 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { Failure } from '#lib/failure.ts';
@@ -16,6 +18,7 @@ interface DeployOptions {
   readonly settings: string;
   readonly profile?: string;
   readonly yes?: boolean;
+  readonly json?: boolean;
 }
 
 const projectRoot = join(import.meta.dirname, '..');
@@ -27,15 +30,25 @@ export function addDeploy(program: Command): void {
     .option('--settings <file>', 'the settings file', 'blockferry.json')
     .addOption(new Option('--profile <name>', 'profile of the AWS tools').env('AWS_PROFILE'))
     .option('--yes', 'do not ask before changes of permissions')
+    .option('--json', 'the outputs of the stacks as one JSON object; the progress goes to standard error')
     .addHelpText('after', '\nExample:\n  blockferry deploy --settings blockferry.json --profile backup\n')
     .action(deploy);
 }
 
 async function deploy(options: DeployOptions): Promise<void> {
-  const env = { ...process.env, BLOCKFERRY_SETTINGS: resolve(options.settings), CDK_DISABLE_CLI_TELEMETRY: 'true' };
-  const cdk = spawn(process.execPath, deployArguments(options), { cwd: projectRoot, env, stdio: 'inherit' });
-  const [code] = await once(cdk, 'exit');
-  if (code !== 0) throw new DeploymentFailed(`cdk deploy ended with ${code ?? 'a signal'}; its last lines say why`);
+  const folder = await mkdtemp(join(tmpdir(), 'blockferry-deploy-'));
+  const outputs = join(folder, 'outputs.json');
+  try {
+    const env = { ...process.env, BLOCKFERRY_SETTINGS: resolve(options.settings), CDK_DISABLE_CLI_TELEMETRY: 'true' };
+    const stdout = options.json ? process.stderr : 'inherit';
+    const words = [...deployArguments(options), '--outputs-file', outputs];
+    const cdk = spawn(process.execPath, words, { cwd: projectRoot, env, stdio: ['inherit', stdout, 'inherit'] });
+    const [code] = await once(cdk, 'exit');
+    if (code !== 0) throw new DeploymentFailed(`cdk deploy ended with ${code ?? 'a signal'}; its last lines say why`);
+    if (options.json) process.stdout.write(`${JSON.stringify(JSON.parse(await readFile(outputs, 'utf8')))}\n`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** The app runs on the Node of this process: that of the path may be older. */

@@ -28,11 +28,3 @@ export function openService({ region, profile }: InstallationOptions): WorkflowS
     ...(profile === undefined ? {} : { profile }),
   });
 }
-
-/** An ARN as it is; a name becomes the execution of that name of the backup or of the fleet workflow. */
-export async function executionArns(service: WorkflowService, installation: string, text: string): Promise<string[]> {
-  if (text.startsWith('arn:')) return [text];
-  const machines = [`${installation}-backup`, `${installation}-fleet`];
-  const arns = await Promise.all(machines.map((name) => service.machineArn(name)));
-  return arns.map((arn) => `${arn.replace(':stateMachine:', ':execution:')}:${text}`);
-}

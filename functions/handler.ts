@@ -1,7 +1,8 @@
 /** What every step does around its use case: parse, keep time, run, check the answer, log one line, let no secret out. */
 
 import { Logger } from '@aws-lambda-powertools/logger';
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
+import { runIdOf } from '#lib/backup/run-id.ts';
 import { Failure } from '#lib/failure.ts';
 import { NbdCertificateMismatch } from '#lib/nbd/failures.ts';
 import type { StepContract } from '#lib/workflow/contract.ts';
@@ -67,7 +68,8 @@ export function stepHandler<
   let run: StepRun<Input, Output> | undefined;
   return async (event, context) => {
     const startedMs = performance.now();
-    const fields = { step: contract.name, requestId: context.awsRequestId, coldStart: run === undefined };
+    const coldStart = run === undefined;
+    const fields = { step: contract.name, ...runOf(event), requestId: context.awsRequestId, coldStart };
     const took = () => ({ ...fields, durationMs: Math.round(performance.now() - startedMs) });
     try {
       run ??= start(parsed(contract.environment, environment, configurationFailure(contract)), { scrubber, measure });
@@ -104,6 +106,15 @@ async function inTime<Answer>(context: LambdaContext, run: (time: StepTime) => P
   } finally {
     clearTimeout(timer);
   }
+}
+
+const ofRun = z.object({ runId: z.optional(z.string()), execution: z.optional(z.string()) });
+
+/** By this the lines of one run are found among those of all runs. */
+function runOf(event: unknown): { readonly run?: string } {
+  const { data } = ofRun.safeParse(event);
+  const run = data?.execution === undefined ? data?.runId : runIdOf(data.execution);
+  return run === undefined ? {} : { run };
 }
 
 type Complaint = (issues: readonly z.core.$ZodIssue[]) => Failure;

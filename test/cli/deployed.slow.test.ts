@@ -8,12 +8,17 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { deployArguments } from '#cli/deploy.ts';
+import { runIdOf } from '#lib/backup/run-id.ts';
 
 const projectRoot = fileURLToPath(new URL('../../', import.meta.url));
 const ARN = 'arn:aws:states:eu-central-1:123456789012';
 const VM = '5f0e4a3c-0b1d-4c2e-9f3a-6b7c8d9e0f1a';
 const RUN = `${ARN}:execution:blockferry-backup:a1`;
 const FLEET_RUN = `${ARN}:execution:blockferry-fleet:b2`;
+
+/** A fleet run that has ended when it is looked at for the second time. */
+const WATCHED = `${ARN}:execution:blockferry-fleet:c3`;
+let looks = 0;
 
 const executions: Record<string, object> = {
   [RUN]: { status: 'RUNNING', startDate: 1_790_000_000, input: '{}' },
@@ -22,12 +27,37 @@ const executions: Record<string, object> = {
     ...{ error: 'FleetIncomplete', cause: '1 of 2 VMs were backed up' },
   },
 };
+/** Searches of logs, as they were asked for. */
+const searched: Request[] = [];
 const started: { stateMachineArn: string; input: string }[] = [];
 
 type Request = { readonly [field: string]: string };
 
+const FLEET_EVENTS = [
+  { id: 1, type: 'MapStateStarted', timestamp: 1_790_000_000, mapStateStartedEventDetails: { length: 3 } },
+  { id: 2, type: 'PassStateEntered', timestamp: 1_790_000_001, stateEnteredEventDetails: { name: 'vm-failed' } },
+  { id: 3, type: 'MapIterationSucceeded', timestamp: 1_790_000_002 },
+];
+
 /** Answers of the service by action; undefined is an execution that it does not know. */
 const actions: Record<string, (request: Request) => object | undefined> = {
+  DescribeLogGroups: ({ logGroupNamePrefix }) => ({
+    logGroups: ['commitpoint', 'listvms', 'readshard'].map((name) => ({
+      logGroupName: `${logGroupNamePrefix}${name}`,
+    })),
+  }),
+  FilterLogEvents: (request) => {
+    searched.push(request);
+    if (!request['logGroupName']?.endsWith('readshard')) return { events: [] };
+    if (request['nextToken'] === undefined) return { events: [], nextToken: 'page-2' };
+    const failed = { message: 'step-failed', step: 'read-shard', durationMs: 12, failure: 'HostBusy', reason: 'full' };
+    return {
+      events: [
+        { timestamp: 1_790_000_002_500, message: `${JSON.stringify({ ...failed, run: 'x' })}\n` },
+        { timestamp: 1_790_000_001_500, message: 'START RequestId: 1\n' },
+      ],
+    };
+  },
   ListStateMachines: ({ nextToken }) =>
     nextToken === undefined
       ? { stateMachines: [{ name: 'other', stateMachineArn: `${ARN}:stateMachine:other` }], nextToken: 'page-2' }
@@ -41,8 +71,10 @@ const actions: Record<string, (request: Request) => object | undefined> = {
     started.push({ stateMachineArn: request['stateMachineArn'] ?? '', input: request['input'] ?? '' });
     return { executionArn: RUN, startDate: 1_790_000_000 };
   },
-  DescribeExecution: ({ executionArn = '' }) =>
-    executions[executionArn] && { executionArn, ...executions[executionArn] },
+  DescribeExecution: ({ executionArn = '' }) => {
+    if (executionArn === WATCHED && ++looks > 1) executions[WATCHED] = { ...executions[WATCHED], status: 'SUCCEEDED' };
+    return executions[executionArn] && { executionArn, ...executions[executionArn] };
+  },
   ListMapRuns: ({ executionArn }) => ({ mapRuns: executionArn === RUN ? [{ mapRunArn: `${ARN}:mapRun:x` }] : [] }),
   DescribeMapRun: () => ({ itemCounts: { total: 128, succeeded: 34, running: 4, failed: 0 } }),
   ListExecutions: ({ stateMachineArn }) => ({
@@ -50,23 +82,26 @@ const actions: Record<string, (request: Request) => object | undefined> = {
       .filter((executionArn) => executionArn.includes(stateMachineArn?.split(':').at(-1) ?? ''))
       .map((executionArn) => ({ executionArn, ...executions[executionArn] })),
   }),
-  GetExecutionHistory: () => ({
-    events: [
-      {
-        id: 1,
-        type: 'TaskStateEntered',
-        timestamp: 1_790_000_000,
-        stateEnteredEventDetails: { name: 'snapshot-disks' },
-      },
-      { id: 2, type: 'TaskScheduled', timestamp: 1_790_000_001 },
-      {
-        id: 3,
-        type: 'TaskFailed',
-        timestamp: 1_790_000_002,
-        taskFailedEventDetails: { error: 'HostBooting', cause: 'wait' },
-      },
-      { id: 4, type: 'ExecutionSucceeded', timestamp: 1_790_000_003 },
-    ],
+  GetExecutionHistory: ({ executionArn }) => ({
+    events:
+      executionArn === WATCHED
+        ? FLEET_EVENTS
+        : [
+            {
+              id: 1,
+              type: 'TaskStateEntered',
+              timestamp: 1_790_000_000,
+              stateEnteredEventDetails: { name: 'snapshot-disks' },
+            },
+            { id: 2, type: 'TaskScheduled', timestamp: 1_790_000_001 },
+            {
+              id: 3,
+              type: 'TaskFailed',
+              timestamp: 1_790_000_002,
+              taskFailedEventDetails: { error: 'HostBooting', cause: 'wait' },
+            },
+            { id: 4, type: 'ExecutionSucceeded', timestamp: 1_790_000_003 },
+          ],
   }),
 };
 
@@ -90,6 +125,7 @@ async function blockferry(...words: string[]): Promise<{ code: number; out: stri
   const env = {
     PATH: process.env['PATH'],
     AWS_ENDPOINT_URL_SFN: `http://127.0.0.1:${port}`,
+    AWS_ENDPOINT_URL_CLOUDWATCH_LOGS: `http://127.0.0.1:${port}`,
     ...{ AWS_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' },
   };
   try {
@@ -154,10 +190,42 @@ test('an execution that nobody knows ends with code 1 and says for how long exec
   assert.match(err, /ExecutionUnknown: .*90 days/);
 });
 
-test('logs shows states and every error, also one that was tried again', async () => {
+test('logs shows states, every error, also one that was tried again, and what the functions wrote meanwhile', async () => {
   const { out } = await blockferry('logs', RUN);
-  assert.match(out, /snapshot-disks\n.* {2}TaskFailed: HostBooting wait\n.* {2}succeeded\n$/);
+  assert.match(out, /snapshot-disks\n.* {6}START RequestId: 1\n.* {4}TaskFailed: HostBooting wait\n/);
+  assert.match(out, / {6}read-shard: step-failed 12 ms HostBusy full\n.* {2}succeeded\n$/);
   assert.doesNotMatch(out, /TaskScheduled/);
+});
+
+test("a run's lines are found by the run's id, in the time of the execution", async () => {
+  searched.length = 0;
+  await blockferry('logs', 'a1');
+  assert.equal(searched.length, 4);
+  for (const { filterPattern, startTime, endTime } of searched) {
+    assert.equal(filterPattern, `{ ($.run = "${runIdOf(RUN)}") }`);
+    assert.ok(Number(startTime) < 1_790_000_000_000 && Number(endTime) > 1_790_000_000_000);
+  }
+});
+
+test('an execution that is no run is searched by the steps that it entered', async () => {
+  searched.length = 0;
+  await blockferry('logs', 'b2');
+  assert.equal(searched[0]?.['filterPattern'], '{ ($.step = "snapshot-disks") }');
+});
+
+test('logs --json is one JSON value a line, and --no-functions asks for no log', async () => {
+  const lines = (await blockferry('logs', RUN, '--json')).out.trim().split('\n');
+  assert.ok(lines.length >= 4 && lines.every((line) => JSON.parse(line) !== undefined));
+  searched.length = 0;
+  assert.doesNotMatch((await blockferry('logs', RUN, '--no-functions')).out, /read-shard/);
+  assert.deepEqual(searched, []);
+});
+
+test('status --watch tells what changes until the execution has ended', async () => {
+  looks = 0;
+  executions[WATCHED] = { status: 'RUNNING', startDate: 1_790_000_000, input: '{}' };
+  const { out } = await blockferry('status', WATCHED, '--watch');
+  assert.match(out, /1 of 3 VMs ended, 1 of them failed\n.*execution:blockferry-fleet:c3\nSUCCEEDED/s);
 });
 
 test('deploy asks before permissions grow unless told not to, on the Node that runs the command', () => {

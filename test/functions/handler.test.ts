@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { type Log, stepHandler } from '#functions/handler.ts';
+import { runIdOf } from '#lib/backup/run-id.ts';
 import { Failure } from '#lib/failure.ts';
 import { Secret } from '#lib/secret.ts';
 import { step } from '#lib/workflow/contract.ts';
@@ -151,4 +152,14 @@ test('clients are made once for all events of a sandbox', async () => {
   const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 60_000 };
   await handler(input, context);
   assert.deepEqual(await handler(input, context), { kilograms: 1 });
+});
+
+test('a line names the run that it is about, whichever way the event tells, so that a run can be found in all logs', async () => {
+  const { handle, lines } = weighing(() => Promise.resolve({ kilograms: 1 }));
+  const execution = 'arn:aws:states:eu-central-1:123456789012:execution:blockferry-backup:a1';
+  await assert.rejects(handle({ execution }));
+  await assert.rejects(handle({ runId: runIdOf(execution) }));
+  await handle(input);
+  const [first, second, none] = lines.map(({ fields }) => fields['run']);
+  assert.deepEqual([first, second, none], [runIdOf(execution), runIdOf(execution), undefined]);
 });
