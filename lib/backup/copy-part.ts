@@ -34,7 +34,7 @@ export interface CopiedPart {
 }
 
 export async function copyPart(job: PartJob): Promise<CopiedPart> {
-  const ahead = new ReadAhead(job.source, job.diskBytes);
+  const ahead = new ReadAhead(job.source, job);
   const tally = new Tally(job.planned.count());
   const reads = new PlannedReads(job);
   for (;;) {

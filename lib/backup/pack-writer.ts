@@ -1,6 +1,7 @@
 /** Writes the stored grains of a part as one pack, frame by frame, and its index beside it. */
 
-import { encodeFrame, FRAME_CONTENT_BYTES } from '#lib/format/frame.ts';
+import { FRAME_CONTENT_BYTES } from '#lib/format/frame.ts';
+import { FrameEncoder } from '#lib/format/frame-encoder.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { sha256Of } from '#lib/format/manifest.ts';
 import { encodePackTail, type PackedFrame } from '#lib/format/pack.ts';
@@ -8,7 +9,7 @@ import type { Receipt } from '#lib/format/receipt.ts';
 import { MultipartWriter } from '#lib/store/multipart-writer.ts';
 import type { ObjectLock } from '#lib/store/object-lock.ts';
 import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
-import { type DiskId, type GrainIndex, MIB, type PackId, type RunId, WINDOW_GRAINS } from '#lib/units.ts';
+import { type Bytes, type DiskId, type GrainIndex, MIB, type PackId, type RunId, WINDOW_GRAINS } from '#lib/units.ts';
 
 /** 16 MiB parts: 256 for a pack of 4 GiB; three of them in memory at once, which is most of what a reader needs. */
 export const PACK_PART_BYTES = 16 * MIB;
@@ -21,26 +22,37 @@ export interface PackWriterSettings {
   readonly storageClass?: StorageClass | undefined;
   /** Of the pack and of its index. */
   readonly lock?: ObjectLock;
+  /** Left out: PACK_PART_BYTES. */
+  readonly partBytes?: Bytes;
+}
+
+/** A window that is being compressed while the next one is filled. */
+interface FrameUnderWay {
+  readonly facts: Omit<PackedFrame, 'storedBytes'>;
+  readonly encoded: Promise<readonly Buffer[]>;
 }
 
 export class PackWriter {
   readonly #settings: PackWriterSettings;
   readonly #writer: MultipartWriter;
+  readonly #encoder = new FrameEncoder();
   readonly #frames: PackedFrame[] = [];
-  /** The window being filled: its stored grains one behind the other. */
-  readonly #content = Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES);
+  #underWay: FrameUnderWay | undefined;
+  /** The window being filled: its stored grains one behind the other; and the buffer for the one after it. */
+  #content = Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES);
+  #nextContent = Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES);
   #contentBytes = 0;
   #window = -1;
   #mask = 0;
   #digests: Buffer[] = [];
 
   constructor(settings: PackWriterSettings) {
-    const { store, disk, storageClass, lock } = settings;
+    const { store, disk, storageClass, lock, partBytes = PACK_PART_BYTES } = settings;
     this.#settings = settings;
     this.#writer = new MultipartWriter({
       store,
       key: vaultKeys.pack(disk, settings),
-      partBytes: PACK_PART_BYTES,
+      partBytes,
       options: { ...(storageClass && { storageClass }), ...(lock && { lock }) },
     });
   }
@@ -56,21 +68,30 @@ export class PackWriter {
     this.#digests.push(Buffer.from(content.digest));
   }
 
-  /** Compresses the window into a frame and sends it on. */
+  /** Begins to compress the window, after the one before it has gone on its way. */
   async #endFrame(): Promise<void> {
     if (this.#mask === 0) return;
-    const frame = encodeFrame(this.#content.subarray(0, this.#contentBytes));
-    this.#frames.push({
-      window: this.#window,
-      mask: this.#mask,
-      storedBytes: frame.length,
-      contentBytes: this.#contentBytes,
-      digests: this.#digests,
-    });
+    await this.#sendFrame();
+    const content = this.#content.subarray(0, this.#contentBytes);
+    const encoded = this.#encoder.encode(content);
+    // The failure is thrown by `#sendFrame`; after an abort nobody calls it.
+    encoded.catch(() => undefined);
+    const facts = { window: this.#window, mask: this.#mask, contentBytes: content.length, digests: this.#digests };
+    this.#underWay = { facts, encoded };
+    [this.#content, this.#nextContent] = [this.#nextContent, this.#content];
     this.#contentBytes = 0;
     this.#mask = 0;
     this.#digests = [];
-    await this.#writer.write(frame);
+  }
+
+  /** Waits for the frame under way and sends it on. */
+  async #sendFrame(): Promise<void> {
+    if (this.#underWay === undefined) return;
+    const { facts, encoded } = this.#underWay;
+    const pieces = await encoded;
+    this.#underWay = undefined;
+    this.#frames.push({ ...facts, storedBytes: pieces.reduce((sum, piece) => sum + piece.length, 0) });
+    for (const piece of pieces) await this.#writer.write(piece);
   }
 
   /**
@@ -79,6 +100,8 @@ export class PackWriter {
    */
   async finish(): Promise<Receipt['pack']> {
     await this.#endFrame();
+    await this.#sendFrame();
+    this.#encoder.close();
     if (this.#frames.length === 0) return undefined;
     const { index, tail } = encodePackTail(this.#settings.pack, this.#frames);
     await this.#writer.write(tail);
@@ -96,6 +119,7 @@ export class PackWriter {
   }
 
   abort(): Promise<void> {
+    this.#encoder.close();
     return this.#writer.abort();
   }
 }

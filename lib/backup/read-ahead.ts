@@ -43,11 +43,12 @@ export class ReadAhead {
   #tail = 0;
   #held: PendingRead | undefined;
 
-  constructor(source: BlockSource, diskBytes: Bytes) {
+  /** `ringBytes` bounds the memory, and with it what is under way. */
+  constructor(source: BlockSource, { diskBytes, ringBytes = RING_BYTES }: { diskBytes: Bytes; ringBytes?: Bytes }) {
     this.#source = source;
     this.#diskBytes = diskBytes;
     // Nothing is read twice, so the ring of a small disk never needs more than the disk.
-    this.#ring = Buffer.allocUnsafeSlow(Math.min(RING_BYTES, diskBytes));
+    this.#ring = Buffer.allocUnsafeSlow(Math.min(ringBytes, diskBytes));
   }
 
   get waiting(): number {

@@ -11,14 +11,18 @@ const FRAME_LEVEL = 1;
 /** Largest content of a frame. */
 export const FRAME_CONTENT_BYTES = WINDOW_GRAINS * GRAIN_BYTES;
 /** zstd's own bound is content + content/256 + 64 for small inputs; one output chunk of this size is never outgrown. */
-const CHUNK_BYTES = FRAME_CONTENT_BYTES + 4096;
+export const FRAME_CHUNK_BYTES = FRAME_CONTENT_BYTES + 4096;
+export const FRAME_PARAMS = {
+  [constants.ZSTD_c_compressionLevel]: FRAME_LEVEL,
+  [constants.ZSTD_c_checksumFlag]: 1,
+};
 
 /** Compresses `content` (at most 256 KiB). The result is a buffer of its own. */
-export function encodeFrame(content: Buffer, level = FRAME_LEVEL): Buffer {
+export function encodeFrame(content: Buffer): Buffer {
   return zstdCompressSync(content, {
-    chunkSize: CHUNK_BYTES,
+    chunkSize: FRAME_CHUNK_BYTES,
     pledgedSrcSize: content.length,
-    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+    params: FRAME_PARAMS,
   });
 }
 
@@ -29,7 +33,7 @@ export function decodeFrame(frame: Buffer, { grains, where }: { grains: number; 
   const wholeBytes = grains * GRAIN_BYTES;
   let content: Buffer;
   try {
-    content = zstdDecompressSync(frame, { chunkSize: CHUNK_BYTES, maxOutputLength: wholeBytes });
+    content = zstdDecompressSync(frame, { chunkSize: FRAME_CHUNK_BYTES, maxOutputLength: wholeBytes });
   } catch (cause) {
     throw new DamagedObject(`${where} does not decompress to ${grains} grains`, { cause });
   }

@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { type Bytes, MIB } from '#lib/units.ts';
 import { combineCrc32 } from './crc32-combine.ts';
 import { UploadTooLarge, VaultCorruption, VaultUnavailable } from './failures.ts';
+import { lastingBuffer } from './lasting-buffer.ts';
 import type { MultipartUpload, ObjectStore, PutOptions, UploadedPart } from './object-store.ts';
 
 /** S3's smallest part; only the last one may be smaller. */
@@ -91,9 +92,10 @@ export class MultipartWriter {
     await this.#exclusively(async () => {
       for (let offset = 0; offset < chunk.length; ) {
         if (this.#filled === this.#partBytes) await this.#send();
-        this.#filling ??= this.#idle.pop() ?? Buffer.allocUnsafeSlow(this.#partBytes);
+        this.#filling ??= this.#idle.pop() ?? lastingBuffer(this.#partBytes);
         const piece = chunk.subarray(offset, offset + this.#partBytes - this.#filled);
-        this.#filling.set(piece, this.#filled);
+        // Into shared memory `fill` copies at twice the speed of `set`, which V8 does word by word there.
+        this.#filling.fill(piece, this.#filled, this.#filled + piece.length);
         this.#fillingCrc32 = crc32(piece, this.#fillingCrc32);
         this.#filled += piece.length;
         this.#bytes += piece.length;
