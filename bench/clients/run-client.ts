@@ -1,0 +1,41 @@
+/** Starts client processes, each bundled as functions are deployed, and reads what they report. */
+
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { runMeasured } from '../measuring/command.ts';
+import type { Stage } from '../stage/stage.ts';
+import type { Spent } from './spent.ts';
+
+export interface ClientReport extends Spent {
+  /** What the client read or wrote. */
+  readonly bytes: number;
+}
+
+/** The reader's own, of cdk/backup-functions.ts: the young generation is what bursts of chunks make grow. */
+const NODE_OPTIONS = ['--max-semi-space-size=1'];
+
+/** Runs `script` (relative to bench/) with `input` as its argument. */
+export async function runClient(
+  stage: Stage,
+  script: string,
+  { input, env = {} }: { readonly input: object; readonly env?: Record<string, string> },
+): Promise<ClientReport> {
+  const bundle = await stage.made(`${script.replaceAll(/\W/g, '-')}.cjs`, (path) => bundleClient(script, path));
+  const { stdout } = await runMeasured([process.execPath, ...NODE_OPTIONS, bundle, JSON.stringify(input)], env);
+  return JSON.parse(stdout);
+}
+
+/** CommonJS and minified, as cdk/step-function.ts has it. */
+export async function bundleClient(script: string, outfile: string): Promise<void> {
+  await build({
+    entryPoints: [join(import.meta.dirname, '..', script)],
+    outfile,
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node24',
+    mainFields: ['module', 'main'],
+    logLevel: 'error',
+  });
+}
