@@ -2,6 +2,7 @@
 
 import { Failure } from '#lib/failure.ts';
 import { parseDocument } from '#lib/format/document.ts';
+import { DamagedObject } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { type PointDisk, type VmPoint, vmPoint } from '#lib/format/point.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
@@ -40,11 +41,20 @@ export async function listPoints(store: ObjectStore, vm?: VmId): Promise<NamedPo
   for (let i = 0; i < keys.length; i += FETCHES_AT_ONCE) {
     const fetched = keys.slice(i, i + FETCHES_AT_ONCE).map(async ({ key, name }) => ({
       name,
-      point: parseDocument(vmPoint, await store.get(key), key),
+      point: await readPoint(store, key),
     }));
     points.push(...(await Promise.all(fetched)));
   }
   return points.sort(byTime);
+}
+
+/** Throws DamagedObject for a point that lies under the name of another: it would be restored as what it is not. */
+async function readPoint(store: ObjectStore, key: string): Promise<VmPoint> {
+  const point = parseDocument(vmPoint, await store.get(key), key);
+  if (vaultKeys.point(point.vm, point) === key) return point;
+  throw new DamagedObject(
+    `${key} is the point of ${point.time.toISOString()} that run ${point.run} made of VM ${point.vm}: it was moved or overwritten; remove it, its own key is ${vaultKeys.point(point.vm, point)}`,
+  );
 }
 
 export interface PointQuery {
