@@ -5,7 +5,8 @@ import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import { Failure } from '#lib/failure.ts';
 import { diskIdField, sha256Field } from '#lib/format/document.ts';
-import { auditVault, type LedgerHead } from '#lib/verify/audit.ts';
+import { type Anchor, type Audit, auditVault } from '#lib/verify/audit.ts';
+import { publicKeyOf } from '#lib/verify/audit-signatures.ts';
 import { writeNamedFile } from './named-file.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 import { openVersions } from './vault-versions.ts';
@@ -19,10 +20,14 @@ interface AuditOptions extends VaultOptions {
   readonly anchor?: string;
   readonly saveAnchor?: string;
   readonly withVersions?: boolean;
+  readonly publicKey?: readonly string[];
   readonly json?: boolean;
 }
 
-const anchorFile = z.array(z.object({ disk: diskIdField, seq: z.number(), sha256: sha256Field }));
+const anchorFile = z.object({
+  vault: z.optional(z.string()),
+  heads: z.array(z.object({ disk: diskIdField, seq: z.number(), sha256: sha256Field })),
+});
 
 export function addAudit(program: Command): void {
   addVaultOptions(program.command('audit'))
@@ -30,6 +35,7 @@ export function addAudit(program: Command): void {
     .option('--anchor <file>', 'heads of the ledgers as an earlier audit saved them')
     .option('--save-anchor <file>', 'write the heads of the ledgers; keep the file where the vault cannot reach it')
     .option('--with-versions', 'also report overwritten and deleted versions (needs s3:ListBucketVersions)')
+    .option('--public-key <file...>', 'PEM files of the public keys by which every ledger has to be signed')
     .option('--json', 'the result as one JSON object')
     .addHelpText(
       'after',
@@ -39,28 +45,48 @@ export function addAudit(program: Command): void {
 }
 
 async function audit(options: AuditOptions): Promise<void> {
-  const anchor = options.anchor === undefined ? [] : await readAnchor(options.anchor);
+  const anchor = options.anchor === undefined ? { heads: [] } : await readAnchor(options.anchor);
+  const publicKeys = await Promise.all(
+    (options.publicKey ?? []).map(async (path) => publicKeyOf(await textOf(path), path)),
+  );
   using vault = openVault(options);
   using opened = openVersions(options);
-  const ports = { store: vault.store, ...(options.withVersions ? { versions: opened.versions } : {}) };
-  const { heads, objects, findings } = await auditVault(ports, anchor);
-  if (options.json) process.stdout.write(`${JSON.stringify({ heads, objects, findings })}\n`);
-  else {
-    for (const { key, what } of findings) process.stdout.write(`${key}: ${what}\n`);
-    const against = anchor.length === 0 ? 'without anchor' : `against an anchor of ${anchor.length} disks`;
-    process.stdout.write(
-      `${objects} objects of ${heads.length} disks looked at, ${against}: ${findings.length} findings\n`,
-    );
-  }
+  const ports = { store: vault.store, publicKeys, ...(options.withVersions ? { versions: opened.versions } : {}) };
+  const result = await auditVault(ports, anchor);
+  const { heads, findings } = result;
+  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : describe(result, anchor));
   if (findings.length > 0) {
     throw new TamperingFound(`${findings.length} objects are not as they were written; the anchor was not saved`);
   }
-  if (options.saveAnchor !== undefined) await writeNamedFile(options.saveAnchor, `${JSON.stringify(heads)}\n`);
+  if (options.saveAnchor !== undefined) {
+    await writeNamedFile(options.saveAnchor, `${JSON.stringify({ vault: result.vault, heads })}\n`);
+  }
 }
 
-async function readAnchor(path: string): Promise<LedgerHead[]> {
+function describe({ heads, objects, findings, signed }: Audit, anchor: Anchor): string {
+  const against = anchor.heads.length === 0 ? 'without anchor' : `against an anchor of ${anchor.heads.length} disks`;
+  const lines = [
+    ...signed.map(
+      ({ disk, seq, key, signatures }) => `disk ${disk}: signed up to entry ${seq} by ${key}, ${signatures} signatures`,
+    ),
+    ...findings.map(({ key, what }) => `${key}: ${what}`),
+    `${objects} objects of ${heads.length} disks looked at, ${against}: ${findings.length} findings`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+async function textOf(path: string): Promise<string> {
   try {
-    return anchorFile.parse(JSON.parse(await readFile(path, 'utf8')));
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`${path} cannot be read`, { cause });
+  }
+}
+
+async function readAnchor(path: string): Promise<Anchor> {
+  const text = await textOf(path);
+  try {
+    return anchorFile.parse(JSON.parse(text));
   } catch (cause) {
     throw new UsageError(`${path} is not a file that audit --save-anchor wrote`, { cause });
   }

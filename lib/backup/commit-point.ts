@@ -1,19 +1,16 @@
 /** The use case of the state commit-point: receipts -> coverage check -> manifests -> ledger entries -> VM point. */
 
 import type { Clock } from '#lib/clock.ts';
-import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { HEAD } from '#lib/format/document.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { LedgerEntry, ManifestAddress } from '#lib/format/ledger.ts';
 import { encodeManifest, sha256Of } from '#lib/format/manifest.ts';
 import type { DiskPlan, RunPlan } from '#lib/format/plan.ts';
-import type { VmPoint } from '#lib/format/point.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
-import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { Signer } from '#lib/signing/signer.ts';
 import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
-import { addCounts } from '#lib/store/request-tally.ts';
-import { type Bytes, GRAIN_BYTES, type RunId } from '#lib/units.ts';
+import type { Bytes, RunId } from '#lib/units.ts';
 import { appendEntry } from '#lib/vault/ledger.ts';
 import { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { readPlan, readPlannedGrains, readReceipts } from '#lib/vault/run-documents.ts';
@@ -22,9 +19,9 @@ import { checkBasePacks, checkCoverage, checkPacks } from './coverage.ts';
 import { lockPacks, lockPoints } from './extend-locks.ts';
 import { RunExpired } from './failures.ts';
 import { type BuiltManifest, buildManifest } from './manifest-builder.ts';
-import { encodeWithRequests } from './own-request.ts';
 import { lockAtFirst, lockOfEntry, lockRuleOf } from './run-lock.ts';
 import { signHead } from './sign-head.ts';
+import { type AskedFor, writePoint } from './vm-point.ts';
 
 export interface CommitPorts {
   readonly store: ObjectStore;
@@ -41,9 +38,6 @@ export interface CommitResult {
   readonly point: string;
   readonly storedBytes: Bytes;
 }
-
-/** What the run's request says of itself, for the point. */
-export type AskedFor = Pick<VmPoint, 'policy' | 'budgetPassed'>;
 
 /**
  * Order of effects, each durable before the next begins: locks of packs, manifests of all disks, ledger entries of all
@@ -75,20 +69,11 @@ export async function commitPoint(ports: CommitPorts, run: RunId, asked: AskedFo
     if (outcome === 'lost-race') return { runId: run, outcome, point: '', storedBytes };
     outcomes.push(outcome);
   }
-  const point = { ...pointOf(plan, receipts, clock.now()), ...asked };
-  const key = vaultKeys.point(plan.vm, { time: point.time, run });
-  const readers = readerRequests(receipts);
-  const encoded = encodeWithRequests(store.tally, before, (own) => {
-    const requests = own && readers && addCounts(own, readers);
-    return encodeDocument({ ...point, measured: { ...point.measured, ...(requests && { requests }) } });
-  });
-  if (locked.lock !== undefined && plan.metadataKey !== undefined)
-    await store.extendLock(plan.metadataKey, locked.lock);
-  await store.putIfAbsent(key, encoded, locked);
+  const point = await writePoint(ports, { plan, receipts, asked, before, locked });
   for (const entry of entries) await signHead(ports, entry, lockOfEntry(rule, entry.time));
-  if (rule !== undefined) await lockPoints(ports, { vm: plan.vm, policy: point.policy }, rule);
+  if (rule !== undefined) await lockPoints(ports, { vm: plan.vm, policy: asked.policy }, rule);
   const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';
-  return { runId: run, outcome, point: key, storedBytes };
+  return { runId: run, outcome, point, storedBytes };
 }
 
 async function writeManifest(
@@ -134,56 +119,4 @@ async function storeManifest(
     if (stored.header.run !== header.run) throw new DamagedObject(`${key} is the manifest of run ${stored.header.run}`);
   }
   return address;
-}
-
-/** What the readers asked for; undefined when one of them did not count. */
-function readerRequests(receipts: readonly Receipt[]): RequestCounts | undefined {
-  const counts = receipts.map(({ measured }) => measured.requests).filter((requests) => requests !== undefined);
-  return counts.length === receipts.length
-    ? counts.reduce(addCounts, { puts: 0, gets: 0, sentBytes: 0, receivedBytes: 0 })
-    : undefined;
-}
-
-function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): VmPoint {
-  const sum = (of: (receipt: Receipt) => number, among = receipts) =>
-    among.reduce((total, receipt) => total + of(receipt), 0);
-  const checks = receipts.map(({ measured }) => measured.hostCheck).filter((check) => check !== undefined);
-  const hostChecks = [...new Set(checks)].toSorted();
-  return {
-    ...HEAD,
-    requires: [],
-    vm: plan.vm,
-    vmName: plan.vmName,
-    pool: plan.pool,
-    run: plan.run,
-    execution: plan.execution,
-    time: plan.started,
-    finished,
-    ...(plan.metadataKey === undefined ? {} : { metadataKey: plan.metadataKey }),
-    disks: plan.disks.map((disk) => {
-      const own = receipts.filter((receipt) => receipt.disk === disk.disk);
-      return {
-        disk: disk.disk,
-        seq: (disk.base?.seq ?? 0) + 1,
-        name: disk.name,
-        device: disk.device,
-        bootable: disk.bootable,
-        diskBytes: disk.diskBytes,
-        kind: disk.kind,
-        ...(disk.full === undefined ? {} : { full: disk.full }),
-        plannedBytes: disk.plannedGrains * GRAIN_BYTES,
-        dataGrains: sum(({ data }) => data, own),
-        zeroGrains: sum(({ zero }) => zero, own),
-        unchangedGrains: sum(({ unchanged }) => unchanged, own),
-        storedBytes: sum(({ pack }) => pack?.bytes ?? 0, own),
-      };
-    }),
-    measured: {
-      nbdBytes: sum(({ measured }) => measured.nbdBytes),
-      nbdRequests: sum(({ measured }) => measured.nbdRequests),
-      readerMs: sum(({ measured }) => measured.durationMs),
-      readerCalls: receipts.length,
-      ...(hostChecks.length === 0 ? {} : { hostChecks }),
-    },
-  };
 }

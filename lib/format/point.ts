@@ -1,7 +1,7 @@
 /** A restore point of a VM: which ledger entry of each disk belongs to it, and what the run was and took. */
 
 import * as z from 'zod/mini';
-import { countField, diskIdField, documentHead, runIdField, timeField, vmIdField } from './document.ts';
+import { countField, diskIdField, documentHead, runIdField, sha256Field, timeField, vmIdField } from './document.ts';
 import { hostCheck } from './receipt.ts';
 import { requestCounts } from './request-counts.ts';
 
@@ -35,6 +35,7 @@ export const vmPoint = z.object({
   time: timeField,
   finished: timeField,
   metadataKey: z.optional(z.string()),
+  metadataSha256: z.optional(sha256Field),
   disks: z.array(pointDisk),
   measured: z.object({
     nbdBytes: countField,

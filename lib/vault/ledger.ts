@@ -5,6 +5,7 @@ import { DamagedObject } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { type LedgerEntry, ledgerEntry } from '#lib/format/ledger.ts';
 import { sha256Of } from '#lib/format/manifest.ts';
+import { ObjectNotFound } from '#lib/store/failures.ts';
 import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
 import type { DiskId, Sha256 } from '#lib/units.ts';
 
@@ -31,15 +32,47 @@ export function readLedger(store: ObjectStore, disk: DiskId): Promise<StoredEntr
   return readChain(store, disk, Number.POSITIVE_INFINITY);
 }
 
-/** One entry; the entry that follows it has to agree that it is the right one. */
+/**
+ * One entry. The entries that follow it up to the head have to agree, link by link, that it is the right one; those before
+ * it have no say, so that what happened to an older point keeps nobody from restoring this one.
+ */
 export async function readEntry(
   store: ObjectStore,
   { disk, seq }: { disk: DiskId; seq: number },
 ): Promise<StoredEntry> {
   const found = await readEntryAt(store, vaultKeys.ledgerEntry(disk, seq), disk);
-  const nextKey = vaultKeys.ledgerEntry(disk, seq + 1);
-  if ((await store.head(nextKey)) !== undefined) checkLink(found, await readEntryAt(store, nextKey, disk));
+  let last = found;
+  // The newest entry is what most readers want: one look behind it is enough for them.
+  for (let ahead = 1; last.entry.seq - seq < LINKS_ON_OPEN; ahead = FETCHES_AT_ONCE) {
+    const following = await Promise.all(
+      Array.from({ length: ahead }, (_, i) => entryIfThere(store, { disk, seq: last.entry.seq + 1 + i })),
+    );
+    const end = following.indexOf(undefined);
+    const links = following.filter((entry) => entry !== undefined);
+    if (end !== -1 && links.length > end) {
+      throw new DamagedObject(
+        `the ledger of disk ${disk} has entries after ${last.entry.seq + 1 + end}, which is gone`,
+      );
+    }
+    for (const entry of links) {
+      checkLink(last, entry);
+      last = entry;
+    }
+    if (end !== -1) return found;
+  }
   return found;
+}
+
+async function entryIfThere(
+  store: ObjectStore,
+  { disk, seq }: { disk: DiskId; seq: number },
+): Promise<StoredEntry | undefined> {
+  try {
+    return await readEntryAt(store, vaultKeys.ledgerEntry(disk, seq), disk);
+  } catch (failure) {
+    if (failure instanceof ObjectNotFound) return undefined;
+    throw failure;
+  }
 }
 
 async function readChain(store: ObjectStore, disk: DiskId, links: number): Promise<StoredEntry[]> {

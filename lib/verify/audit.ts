@@ -6,9 +6,12 @@
  * verifications say about the ledger, and a list of heads that was kept elsewhere.
  */
 
+import type { KeyObject } from 'node:crypto';
 import { parseDocument } from '#lib/format/document.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
+import { sha256Of } from '#lib/format/manifest.ts';
+import type { VmPoint } from '#lib/format/point.ts';
 import { verification } from '#lib/format/verification.ts';
 import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
@@ -18,6 +21,8 @@ import { listDisks } from '#lib/vault/disks.ts';
 import { readLedger, type StoredEntry } from '#lib/vault/ledger.ts';
 import type { ManifestReader } from '#lib/vault/manifest-reader.ts';
 import { PackIndexes } from '#lib/vault/pack-indexes.ts';
+import { readVault } from '#lib/vault/vault-document.ts';
+import { auditSignatures, type SignedDisk } from './audit-signatures.ts';
 import { findingOf } from './failures-as-findings.ts';
 import { type NeededPack, pointsInScope } from './points-in-scope.ts';
 
@@ -37,37 +42,59 @@ export interface Audit {
   readonly heads: readonly LedgerHead[];
   readonly objects: number;
   readonly findings: readonly AuditFinding[];
+  /** The vault's own name; undefined when its document is gone or damaged. */
+  readonly vault: string | undefined;
+  /** What signatures prove, for each disk that has any; empty when nobody gave a public key. */
+  readonly signed: readonly SignedDisk[];
 }
+
+/** What an earlier audit saw, kept where the vault cannot reach it. */
+export interface Anchor {
+  readonly vault?: string | undefined;
+  readonly heads: readonly LedgerHead[];
+}
+
+const NO_ANCHOR: Anchor = { heads: [] };
 
 export interface AuditPorts {
   readonly store: ObjectStore;
   /** Present where versions may be listed: write-once objects that have more than one are reported. */
   readonly versions?: ObjectVersions;
+  /** With any, every ledger has to be signed by one of them up to its head. */
+  readonly publicKeys?: readonly KeyObject[];
 }
 
-export async function auditVault(ports: AuditPorts, anchor: readonly LedgerHead[]): Promise<Audit> {
+export async function auditVault(ports: AuditPorts, { vault, heads }: Anchor = NO_ANCHOR): Promise<Audit> {
   const audit = new Auditor(ports);
+  await audit.vaultDocument(vault);
   // Before the ledgers: a run that commits meanwhile then only makes ledgers longer than the points know.
   await audit.readRestorePoints();
   const disks = await listDisks(ports.store);
-  for (const disk of disks) await audit.disk(disk, anchor);
-  for (const { disk, seq } of anchor) {
+  for (const disk of disks) await audit.disk(disk, heads);
+  for (const { disk, seq } of heads) {
     if (!disks.includes(disk)) audit.report(vaultKeys.ledgerEntry(disk, seq), 'is gone, with everything of its disk');
   }
-  audit.compareRestorePoints();
-  return { heads: audit.heads, objects: audit.objects, findings: audit.findings };
+  await audit.compareRestorePoints();
+  const { objects, findings, signed } = audit;
+  return { heads: audit.heads, objects, findings, vault: audit.vault, signed };
 }
 
 class Auditor {
   readonly heads: LedgerHead[] = [];
   readonly findings: AuditFinding[] = [];
+  readonly signed: SignedDisk[] = [];
+  vault: string | undefined;
   objects = 0;
   readonly #store: ObjectStore;
   readonly #versions: ObjectVersions | undefined;
   #restorePoints: readonly NamedPoint[] = [];
   readonly #ledgers = new Map<DiskId, readonly StoredEntry[]>();
+  readonly #publicKeys: readonly KeyObject[];
+  /** Entries that stand, by disk, until a restore point names them. */
+  readonly #unnamed = new Map<DiskId, Set<number>>();
 
-  constructor({ store, versions }: AuditPorts) {
+  constructor({ store, versions, publicKeys = [] }: AuditPorts) {
+    this.#publicKeys = publicKeys;
     this.#store = store;
     this.#versions = versions;
   }
@@ -82,6 +109,15 @@ class Auditor {
     if (what !== undefined) this.report(key, what);
   }
 
+  /** A vault's document is written before anything else; its name tells this vault from every other. */
+  async vaultDocument(expected: string | undefined): Promise<void> {
+    await this.#look(vaultKeys.vault(), async () => {
+      this.vault = (await readVault(this.#store)).vault;
+    });
+    if (expected === undefined || this.vault === undefined || this.vault === expected) return;
+    this.report(vaultKeys.vault(), `is of vault ${this.vault}; the anchor knows vault ${expected}`);
+  }
+
   async disk(disk: DiskId, anchor: readonly LedgerHead[]): Promise<void> {
     await this.#look(vaultKeys.ledgerEntries(disk), async () => {
       const entries = await readLedger(this.#store, disk);
@@ -92,11 +128,15 @@ class Auditor {
     for (const head of anchor) if (head.disk === disk) this.#compare(head, 'the anchor');
     for await (const { key } of this.#store.list(vaultKeys.verifications(disk))) {
       await this.#look(key, async () => {
-        const { head } = parseDocument(verification, await this.#store.get(key), key);
-        this.#compare({ disk, ...head }, key);
+        const record = parseDocument(verification, await this.#store.get(key), key);
+        if (record.disk !== disk || vaultKeys.verification(disk, record) !== key) {
+          throw new DamagedObject('is the record of another verification: it was moved');
+        }
+        this.#compare({ disk, ...record.head }, key);
       });
     }
     await this.#look(vaultKeys.expiries(disk), () => this.#points(disk));
+    await this.#signatures(disk);
     await this.#lookAtVersions(disk);
   }
 
@@ -110,6 +150,7 @@ class Auditor {
   async #points(disk: DiskId): Promise<void> {
     const scope = await pointsInScope(this.#store, disk);
     if (scope === undefined) return;
+    this.#unnamed.set(disk, new Set(scope.standing));
     for (const { key, what } of scope.findings) this.report(key, what);
     for (const { seq, manifest } of scope.manifests) {
       const stored = this.#ledgers.get(disk)?.[seq - 1];
@@ -159,21 +200,48 @@ class Auditor {
     });
   }
 
-  compareRestorePoints(): void {
+  async #signatures(disk: DiskId): Promise<void> {
+    const entries = this.#ledgers.get(disk);
+    if (entries === undefined || this.#publicKeys.length === 0) return;
+    const { signed, objects, findings } = await auditSignatures(this.#store, { disk, entries }, this.#publicKeys);
+    this.objects += objects;
+    this.findings.push(...findings);
+    if (signed !== undefined) this.signed.push(signed);
+  }
+
+  async compareRestorePoints(): Promise<void> {
     for (const { name, point } of this.#restorePoints) {
       this.objects += 1;
       const key = vaultKeys.point(point.vm, point);
       if (!key.endsWith(`/${name}.json`)) this.report(key, `holds restore point ${name}: it was moved`);
       for (const { disk, seq } of point.disks) this.#comparePoint(key, { disk, seq, run: point.run });
+      await this.#metadata(point);
     }
+    for (const [disk, entries] of this.#unnamed) {
+      for (const seq of entries) {
+        const why = 'is named by no restore point: that was removed, or the run died before it wrote it';
+        this.report(vaultKeys.ledgerEntry(disk, seq), why);
+      }
+    }
+  }
+
+  async #metadata({ metadataKey, metadataSha256 }: VmPoint): Promise<void> {
+    if (metadataKey === undefined || metadataSha256 === undefined) return;
+    await this.#look(metadataKey, async () => {
+      if (sha256Of(await this.#store.get(metadataKey)) === metadataSha256) return;
+      throw new DamagedObject('has another digest than its restore point says');
+    });
   }
 
   #comparePoint(key: string, { disk, seq, run }: { disk: DiskId; seq: number; run: string }): void {
     const stored = this.#ledgers.get(disk)?.[seq - 1];
-    if (stored?.entry.run === run) return;
-    this.report(
-      key,
-      `names entry ${seq} of disk ${disk}, which ${stored === undefined ? 'is gone' : 'is of another run'}`,
-    );
+    const what = stored === undefined ? 'is gone' : 'is of another run';
+    if (stored?.entry.run !== run) this.report(key, `names entry ${seq} of disk ${disk}, which ${what}`);
+    else if (this.#unnamed.get(disk)?.delete(seq) === false) {
+      this.report(
+        vaultKeys.expiry(disk, seq),
+        `lets go an entry that restore point ${key} names: somebody added it, or a prune was interrupted`,
+      );
+    }
   }
 }

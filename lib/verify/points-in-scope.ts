@@ -17,6 +17,8 @@ export interface NeededPack {
 export interface Scope {
   readonly disk: DiskId;
   readonly head: StoredEntry;
+  /** Numbers of the points that were not let go. */
+  readonly standing: readonly number[];
   /** Points that were not let go and whose manifest can be opened, oldest first. */
   readonly manifests: readonly { readonly seq: number; readonly manifest: ManifestReader }[];
   readonly packs: readonly NeededPack[];
@@ -31,9 +33,9 @@ export async function pointsInScope(store: ObjectStore, disk: DiskId): Promise<S
   const manifests: { seq: number; manifest: ManifestReader }[] = [];
   const findings: Finding[] = [];
   const packs = new Map<PackId, { entry: PackEntry; points: number[] }>();
-  for (const { entry } of entries) {
+  const standing = entries.filter(({ entry }) => !expiries.has(entry.seq));
+  for (const { entry } of standing) {
     const { seq, manifest: address } = entry;
-    if (expiries.has(seq)) continue;
     const what = await findingOf(async () => {
       const manifest = await ManifestReader.open(store, address);
       manifests.push({ seq, manifest });
@@ -45,5 +47,12 @@ export async function pointsInScope(store: ObjectStore, disk: DiskId): Promise<S
     });
     if (what !== undefined) findings.push({ key: address.key, what, points: [seq] });
   }
-  return { disk, head, manifests, packs: [...packs.values()], findings };
+  return {
+    disk,
+    head,
+    standing: standing.map(({ entry }) => entry.seq),
+    manifests,
+    packs: [...packs.values()],
+    findings,
+  };
 }

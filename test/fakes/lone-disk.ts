@@ -12,6 +12,7 @@ import { sha256Of } from '#lib/format/manifest.ts';
 import type { RunPlan } from '#lib/format/plan.ts';
 import { PASSES, PlannedGrains } from '#lib/format/planned-grains.ts';
 import { Secret } from '#lib/secret.ts';
+import type { Signer } from '#lib/signing/signer.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import {
   type DiskId,
@@ -45,6 +46,9 @@ export interface LoneDiskSettings {
   readonly start?: Date;
   readonly faults?: StoreFaults;
   readonly lock?: RunPlan['lock'];
+  readonly signer?: Signer;
+  /** What the host says of the VM, kept with every point. */
+  readonly metadata?: Buffer;
 }
 
 /** How a run is cut: which grains are planned as changed, what is written anew, how large shards are. */
@@ -60,22 +64,16 @@ export class LoneDisk {
   readonly bucket: MemoryBucket;
   readonly store: ObjectStore;
   readonly #random: () => number;
-  readonly #lock: RunPlan['lock'];
+  readonly #settings: LoneDiskSettings;
   nowMs: number;
   /** What was backed up, by number of the point. */
   readonly contents: Buffer[] = [];
   /** Bytes that all runs read from the disk. */
   readBytes = 0;
 
-  constructor({
-    bucket,
-    disk,
-    faults,
-    lock,
-    seed = 1,
-    start = new Date('2026-01-05T12:00:00Z'),
-  }: LoneDiskSettings = {}) {
-    this.#lock = lock;
+  constructor(settings: LoneDiskSettings = {}) {
+    const { bucket, disk, faults, seed = 1, start = new Date('2026-01-05T12:00:00Z') } = settings;
+    this.#settings = settings;
     this.disk = disk ?? parseDiskId('d15c0000-0000-4000-8000-00000000000a');
     this.nowMs = start.getTime();
     this.bucket = bucket ?? new MemoryBucket({ now: () => new Date(this.nowMs) });
@@ -104,12 +102,16 @@ export class LoneDisk {
   async carryOut(run: RunId, content: Buffer, shape: RunShape): Promise<void> {
     await this.plan(run, content, shape);
     await this.read(run, content, shape);
-    await commitPoint({ store: this.store, clock: this.clock }, run);
+    const { signer } = this.#settings;
+    await commitPoint({ store: this.store, clock: this.clock, ...(signer && { signer }) }, run);
   }
 
   async plan(run: RunId, content: Buffer, { planned: changed, rewrites }: RunShape): Promise<void> {
     const planned = new PlannedGrains(changed, rewrites?.grains);
     const head = await readHead(this.store, this.disk);
+    const { metadata } = this.#settings;
+    const metadataKey = vaultKeys.vmMetadata(this.vm, run);
+    if (metadata !== undefined) await this.store.putIfAbsent(metadataKey, metadata);
     const base = head && { seq: head.entry.seq, entrySha256: head.sha256, manifest: head.entry.manifest };
     const plan: RunPlan = {
       ...HEAD,
@@ -121,7 +123,8 @@ export class LoneDisk {
       execution: run,
       started: this.now,
       readers: 1,
-      ...(this.#lock && { lock: this.#lock }),
+      ...(this.#settings.lock && { lock: this.#settings.lock }),
+      ...(metadata && { metadataKey }),
       disks: [
         {
           disk: this.disk,

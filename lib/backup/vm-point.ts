@@ -1,0 +1,105 @@
+/** The restore point of a VM, written when all its disks are committed. */
+
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import { sha256Of } from '#lib/format/manifest.ts';
+import type { RunPlan } from '#lib/format/plan.ts';
+import type { VmPoint } from '#lib/format/point.ts';
+import type { Receipt } from '#lib/format/receipt.ts';
+import type { RequestCounts } from '#lib/format/request-counts.ts';
+import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
+import { addCounts } from '#lib/store/request-tally.ts';
+import { GRAIN_BYTES } from '#lib/units.ts';
+import type { LockPorts } from './extend-locks.ts';
+import { encodeWithRequests } from './own-request.ts';
+
+/** What the run's request says of itself, for the point. */
+export type AskedFor = Pick<VmPoint, 'policy' | 'budgetPassed'>;
+
+interface CommittedRun {
+  readonly plan: RunPlan;
+  readonly receipts: readonly Receipt[];
+  readonly asked: AskedFor;
+  /** Requests before the commit began. */
+  readonly before: RequestCounts | undefined;
+  readonly locked: PutOptions;
+}
+
+/** Answers with the point's key. A point that is there already was written by an earlier attempt of this very run. */
+export async function writePoint(
+  { store, clock }: LockPorts,
+  { plan, receipts, asked, before, locked }: CommittedRun,
+): Promise<string> {
+  const metadata = await describeMetadata(store, plan, locked);
+  const point = { ...pointOf(plan, receipts, clock.now()), ...metadata, ...asked };
+  const key = vaultKeys.point(plan.vm, { time: point.time, run: plan.run });
+  const readers = readerRequests(receipts);
+  const encoded = encodeWithRequests(store.tally, before, (own) => {
+    const requests = own && readers && addCounts(own, readers);
+    return encodeDocument({ ...point, measured: { ...point.measured, ...(requests && { requests }) } });
+  });
+  await store.putIfAbsent(key, encoded, locked);
+  return key;
+}
+
+/** The VM's metadata are the host's bytes and cannot tell whether they were changed: the point keeps their digest. */
+async function describeMetadata(
+  store: ObjectStore,
+  { metadataKey }: RunPlan,
+  { lock }: PutOptions,
+): Promise<Pick<VmPoint, 'metadataKey' | 'metadataSha256'>> {
+  if (metadataKey === undefined) return {};
+  if (lock !== undefined) await store.extendLock(metadataKey, lock);
+  return { metadataKey, metadataSha256: sha256Of(await store.get(metadataKey)) };
+}
+
+/** What the readers asked for; undefined when one of them did not count. */
+function readerRequests(receipts: readonly Receipt[]): RequestCounts | undefined {
+  const counts = receipts.map(({ measured }) => measured.requests).filter((requests) => requests !== undefined);
+  return counts.length === receipts.length
+    ? counts.reduce(addCounts, { puts: 0, gets: 0, sentBytes: 0, receivedBytes: 0 })
+    : undefined;
+}
+
+function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): VmPoint {
+  const sum = (of: (receipt: Receipt) => number, among = receipts) =>
+    among.reduce((total, receipt) => total + of(receipt), 0);
+  const checks = receipts.map(({ measured }) => measured.hostCheck).filter((check) => check !== undefined);
+  const hostChecks = [...new Set(checks)].toSorted();
+  return {
+    ...HEAD,
+    requires: [],
+    vm: plan.vm,
+    vmName: plan.vmName,
+    pool: plan.pool,
+    run: plan.run,
+    execution: plan.execution,
+    time: plan.started,
+    finished,
+    disks: plan.disks.map((disk) => {
+      const own = receipts.filter((receipt) => receipt.disk === disk.disk);
+      return {
+        disk: disk.disk,
+        seq: (disk.base?.seq ?? 0) + 1,
+        name: disk.name,
+        device: disk.device,
+        bootable: disk.bootable,
+        diskBytes: disk.diskBytes,
+        kind: disk.kind,
+        ...(disk.full === undefined ? {} : { full: disk.full }),
+        plannedBytes: disk.plannedGrains * GRAIN_BYTES,
+        dataGrains: sum(({ data }) => data, own),
+        zeroGrains: sum(({ zero }) => zero, own),
+        unchangedGrains: sum(({ unchanged }) => unchanged, own),
+        storedBytes: sum(({ pack }) => pack?.bytes ?? 0, own),
+      };
+    }),
+    measured: {
+      nbdBytes: sum(({ measured }) => measured.nbdBytes),
+      nbdRequests: sum(({ measured }) => measured.nbdRequests),
+      readerMs: sum(({ measured }) => measured.durationMs),
+      readerCalls: receipts.length,
+      ...(hostChecks.length === 0 ? {} : { hostChecks }),
+    },
+  };
+}
