@@ -17,6 +17,9 @@ export const TARGETS: ReadonlyMap<string, Measure> = new Map(
     ['T8', 't08-reader-filesystem'],
     ['T9', 't09-reader-cpu'],
     ['T10', 't10-reader-memory'],
+    ['T11', 't11-upload-cpu'],
+    ['T12', 't12-bitmap-to-shards'],
+    ['T13', 't13-cold-import'],
   ].map(([name = '', file]): [string, Measure] => [name, async (stage) => (await load(file ?? '')).measure(stage)]),
 );
 

@@ -36,6 +36,7 @@ export async function bundleClient(script: string, outfile: string): Promise<voi
     format: 'cjs',
     target: 'node24',
     mainFields: ['module', 'main'],
+    external: ['http', 'ini', 'process', 'sso', 'web-identity'].map((kind) => `@aws-sdk/credential-provider-${kind}`),
     logLevel: 'error',
   });
 }

@@ -1,9 +1,9 @@
 /** Cuts the planned grains of a run into shards of equal work: equal changed bytes, not equal ranges of disk. */
 
-import type { GrainBitmap } from '#lib/format/grain-bitmap.ts';
+import type { GrainBitmap, GrainRun } from '#lib/format/grain-bitmap.ts';
 import type { Shard } from '#lib/format/plan.ts';
 import { PASSES, type PlannedGrains } from '#lib/format/planned-grains.ts';
-import { type Bytes, type DiskId, GIB, GRAIN_BYTES, type GrainCount, MIB, type RunId } from '#lib/units.ts';
+import { type Bytes, type DiskId, GIB, GRAIN_BYTES, type GrainCount, indexAfter, MIB, type RunId } from '#lib/units.ts';
 
 /** Below this a connection to the host and an upload cost more than the bytes they carry. */
 const MIN_SHARD_BYTES = 256 * MIB;
@@ -14,6 +14,8 @@ const MAX_SHARD_BYTES = 4 * GIB;
  * of the bitmap begins at a whole byte.
  */
 export const SHARD_ALIGN_GRAINS = 32;
+/** Counted at once where no shard can end: 256 MiB of disk. */
+const STRIDE_GRAINS = 4096;
 
 /** Two rounds for every reader, so that a slow shard does not keep the others waiting for long. */
 export function shardBytes(plannedBytes: Bytes, readers: number): Bytes {
@@ -44,17 +46,27 @@ type Cut = Pick<Shard, 'firstGrain' | 'endGrain' | 'plannedGrains'>;
 function* cutDisk(planned: GrainBitmap, targetGrains: GrainCount): Generator<Cut> {
   let firstGrain = 0;
   let plannedGrains = 0;
-  for (let at = 0; at < planned.grains; at += SHARD_ALIGN_GRAINS) {
-    const end = Math.min(at + SHARD_ALIGN_GRAINS, planned.grains);
-    const here = planned.countIn({ first: at, end });
-    if (plannedGrains > 0 && plannedGrains + here > targetGrains) {
-      yield { firstGrain, endGrain: at, plannedGrains };
-      firstGrain = at;
-      plannedGrains = 0;
+  for (const stride of pieces({ first: 0, end: indexAfter(planned.grains) }, STRIDE_GRAINS)) {
+    const inStride = planned.countIn(stride);
+    if (plannedGrains + inStride <= targetGrains) {
+      plannedGrains += inStride;
+      continue;
     }
-    plannedGrains += here;
+    for (const piece of pieces(stride, SHARD_ALIGN_GRAINS)) {
+      const here = planned.countIn(piece);
+      if (plannedGrains > 0 && plannedGrains + here > targetGrains) {
+        yield { firstGrain, endGrain: piece.first, plannedGrains };
+        firstGrain = piece.first;
+        plannedGrains = 0;
+      }
+      plannedGrains += here;
+    }
   }
   if (plannedGrains > 0) yield { firstGrain, endGrain: planned.grains, plannedGrains };
+}
+
+function* pieces({ first, end }: GrainRun, grains: GrainCount): Generator<GrainRun> {
+  for (let at = first; at < end; at += grains) yield { first: at, end: Math.min(at + grains, end) };
 }
 
 /** The stored form: one JSON object a line, as the distributed map reads it. */
