@@ -15,7 +15,7 @@ import type { FuzzTarget } from './target.ts';
 /** The largest mutated input has 384 KiB; at 10 MB/s, slower than any parser here, it takes 40 ms. */
 export const INPUT_DEADLINE_MS = 250;
 /** A machine that does much else lets a quick input look slow: it is looked at again, by processor time. */
-const LOOK_AGAIN_MS = 10;
+const LOOK_AGAIN_MS = 25;
 const SLOW_LOOKS = 4;
 const MAX_POOL = 512;
 const TURN_EVERY = 256;
@@ -117,14 +117,16 @@ function causeOf({ cause }: Error): string {
 }
 
 const MASKED_CHARACTERS = 160;
+/** Enough for the masked wording to have its length. */
+const LOOKED_AT_CHARACTERS = 400;
 
 /** The wording without what differs from input to input; the parser of JSON quotes what it met. */
 function masked(text: string): string {
   return text
+    .slice(0, LOOKED_AT_CHARACTERS)
     .replace(/(is not JSON).*/s, '$1')
-    .slice(0, 2_000)
     .replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/g, '*')
-    .replaceAll(/(0x)?[0-9a-f]*\d[0-9a-f]*/gi, '#')
+    .replaceAll(/\b[0-9a-f-]{8,}\b|\d+/gi, '#')
     .replaceAll(/[^\x20-\x7e]+/g, '?')
     .slice(0, MASKED_CHARACTERS);
 }

@@ -19,6 +19,7 @@ import { type DiskId, grainsCovering, indexAfter, type RunId } from '#lib/units.
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { readHistory, standingEntries } from '#lib/vault/live-objects.ts';
+import { GRACE_MS, RUN_LIMIT_MS } from '#lib/vault/time-limits.ts';
 import { auditVault } from '#lib/verify/audit.ts';
 import type { LoneSite } from '../fakes/lone-site.ts';
 import { MemoryBucket } from '../fakes/memory-store.ts';
@@ -31,6 +32,7 @@ const GRAIN = 65_536;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const FAR_MS = 10 * DAY_MS;
+const COLLECTIBLE_AFTER_MS = RUN_LIMIT_MS + GRACE_MS + DAY_MS;
 const TRIES = 4;
 /** Calls of the store in one run of two small disks, about. */
 const CALLS_OF_A_RUN = 90;
@@ -85,7 +87,7 @@ export class SoakLife {
     await this.#sweep();
     await this.#run();
     await this.#checkAll();
-    const { findings } = await auditVault({ store: this.#site.store }, []);
+    const { findings } = await auditVault({ store: this.#site.store });
     assert.deepEqual(findings, [], 'the audit');
     const { snapshots, dom0Vbds, sessions } = this.#site.sim.counters;
     assert.deepEqual({ snapshots, dom0Vbds, sessions }, { snapshots: [], dom0Vbds: 0, sessions: 0 }, 'the host');
@@ -99,7 +101,7 @@ export class SoakLife {
       [2, () => this.#dyingRun()],
       [3, () => this.#pass(this.#below(9 * DAY_MS))],
       [3, () => this.#restoreOne()],
-      [1, () => this.#prune()],
+      [2, () => this.#prune()],
       [1, () => this.#collect()],
       [1, () => this.#sweepLater()],
       [1, () => this.#say('crash', () => this.#site.sim.crashHost())],
@@ -214,7 +216,9 @@ export class SoakLife {
     this.figures.letGo += (await carryOutPrune(this.#site.store, plan, now)).points;
   }
 
+  /** When what was let go before, and what runs left that died, is old enough to be taken. */
   async #collect(): Promise<void> {
+    this.#pass(COLLECTIBLE_AFTER_MS);
     this.story.push('collect');
     const ports = { store: this.#site.store, versions: memoryVersions(this.bucket) };
     const now = this.#clock.now();
