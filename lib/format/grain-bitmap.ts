@@ -19,7 +19,7 @@ const MANY_WORDS = 16;
 /** In whole words of 32 bits, because byte by byte a bitmap of 16 TiB takes four times as long. */
 function bitsSet(bytes: Uint8Array): number {
   // Words begin at multiples of four; bytes that do not are copied to where they do.
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   const words = new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4);
   let total = 0;
   for (let at = 0; at < words.length; at++) {
