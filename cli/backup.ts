@@ -103,7 +103,7 @@ async function backUp(vm: string, options: BackupOptions): Promise<void> {
     },
     onEvent: options.json ? () => undefined : new RunProgress((line) => process.stderr.write(`${line}\n`)).onEvent,
   });
-  const execution = await installation.startBackup({
+  const execution = await installation.start('backup', {
     vm,
     ...(options.readers && { readers: options.readers }),
     ...budgetOf(options),

@@ -74,7 +74,7 @@ export class DemoSite {
     this.#meter = meter;
     const before = this.#installation.executions.length;
     this.#count.clear();
-    const execution = await this.#installation.startBackup({ vm, readers: READERS });
+    const execution = await this.#installation.start('backup', { vm, readers: READERS });
     await execution.finished;
     const { storedBytes, point } = backupResult(execution);
     this.#say(`  restore point ${point}`);

@@ -49,6 +49,8 @@ export interface LocalVault {
 export interface InstallationSettings {
   readonly pools: readonly LocalPool[];
   readonly vault: LocalVault;
+  /** As in the settings file. */
+  readonly policies?: readonly object[];
   /** Whether functions may take more memory than they have on Lambda. */
   readonly memoryLimit?: 'enforce' | 'report';
   /** Wait states and pauses last this much of their time. */
@@ -78,8 +80,7 @@ export class LocalInstallation implements AsyncDisposable {
     try {
       const region = settings.vault.region ?? DEFAULT_REGION;
       const assembly = await synthesize(folder, installationFile(settings), region);
-      const machines = { backup: machineArn(assembly, 'backup'), restore: machineArn(assembly, 'restore') };
-      return new LocalInstallation(folder, await run(assembly, settings, region), machines);
+      return new LocalInstallation(folder, await run(assembly, settings, region), machinesOf(assembly));
     } catch (cause) {
       await rm(folder, { recursive: true, force: true });
       throw cause;
@@ -91,14 +92,9 @@ export class LocalInstallation implements AsyncDisposable {
     return this.#workflows.executions;
   }
 
-  /** Starts a backup run; `finished` of the execution resolves when it has ended, whatever its end. */
-  startBackup(request: object): Promise<Execution> {
-    return this.#workflows.start({ stateMachineArn: this.#machines.backup, input: request });
-  }
-
-  /** Starts a restore, as startBackup starts a backup. */
-  startRestore(request: object): Promise<Execution> {
-    return this.#workflows.start({ stateMachineArn: this.#machines.restore, input: request });
+  /** Starts a workflow; `finished` of the execution resolves when it has ended, whatever its end. */
+  start(workflow: Workflow, request: object): Promise<Execution> {
+    return this.#workflows.start({ stateMachineArn: this.#machines[workflow], input: request });
   }
 
   /** Ends an execution as an operator would. */
@@ -118,13 +114,17 @@ export class LocalInstallation implements AsyncDisposable {
   }
 }
 
+type Workflow = 'backup' | 'fleet' | 'upkeep' | 'restore';
+
 /** ARNs of the workflows that can be started here. */
-interface Machines {
-  readonly backup: string;
-  readonly restore: string;
+type Machines = Readonly<Record<Workflow, string>>;
+
+function machinesOf(assembly: CloudAssembly): Machines {
+  const arn = (workflow: Workflow) => machineArn(assembly, workflow);
+  return { backup: arn('backup'), fleet: arn('fleet'), upkeep: arn('upkeep'), restore: arn('restore') };
 }
 
-function machineArn(assembly: CloudAssembly, workflow: keyof Machines): string {
+function machineArn(assembly: CloudAssembly, workflow: Workflow): string {
   const machine = [...assembly.stateMachines.values()].find(({ name }) => name.endsWith(`-${workflow}`));
   if (machine === undefined) throw new SynthesisFailed(`the synthesized stacks hold no ${workflow} workflow`);
   return machine.arn;
@@ -166,8 +166,9 @@ async function run(assembly: CloudAssembly, settings: InstallationSettings, regi
 }
 
 /** What blockferry.json would say of this machine. */
-function installationFile({ pools, vault }: InstallationSettings): object {
+function installationFile({ pools, vault, policies = [] }: InstallationSettings): object {
   return {
+    policies,
     pools: pools.map(({ name, url, fingerprint }) => ({ name, url, fingerprint, secretName: secretName(name) })),
     vault: {
       bucket: vault.bucket,

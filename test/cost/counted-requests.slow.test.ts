@@ -34,7 +34,7 @@ describe('the cost record of a run', () => {
     const records = [];
     for (const kind of ['full', 'incremental']) {
       count.clear();
-      const execution = await installation.startBackup({ vm: vm.uuid, readers: 2 });
+      const execution = await installation.start('backup', { vm: vm.uuid, readers: 2 });
       await execution.finished;
       assert.equal(execution.status, 'SUCCEEDED', execution.cause);
       const expected = count.ofReadersAndCommit();

@@ -71,13 +71,13 @@ export class LocalSite implements AsyncDisposable {
   }
 
   async backUp(request: { vm: string } & Readonly<Record<string, unknown>>): Promise<Execution> {
-    const execution = await this.#installation.startBackup({ pool: 'good', ...request });
+    const execution = await this.#installation.start('backup', { pool: 'good', ...request });
     await execution.finished;
     return execution;
   }
 
   async restore(request: { point: string; sr: string; pool?: string } & Record<string, unknown>): Promise<Execution> {
-    const execution = await this.#installation.startRestore({ pool: 'good', ...request });
+    const execution = await this.#installation.start('restore', { pool: 'good', ...request });
     await execution.finished;
     return execution;
   }
