@@ -34,9 +34,10 @@ export function timeText(time: Date): string {
 
 const HOUR_MS = 3_600_000;
 
-/** `3 h`, `5 days`. */
+/** `under 1 h`, `3 h`, `5 days`. */
 export function ageText(ms: number): string {
   const hours = Math.floor(Math.max(0, ms) / HOUR_MS);
+  if (hours < 1) return 'under 1 h';
   return hours < 72 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
 }
 

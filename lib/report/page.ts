@@ -2,12 +2,14 @@
 
 import type { SweepResult } from '#lib/format/sweep-result.ts';
 import { type Coverage, coverageSection, leftoversSection } from './attention.ts';
-import { ageText, bytesText, countText, dollarsText, timeText } from './figures.ts';
+import { costSection } from './cost-plot.ts';
+import { ageText, bytesText, countText, timeText } from './figures.ts';
 import type { FleetDay, FleetReport } from './fleet.ts';
 import type { DiskHeat } from './heat.ts';
 import { html, type Markup } from './markup.ts';
 import { heatMap, historyPlot } from './plots.ts';
 import { STYLE } from './style.ts';
+import { summary } from './summary.ts';
 import { vmRow } from './vm-row.ts';
 
 export interface PageParts {
@@ -28,28 +30,10 @@ export function reportPage({ fleet, pricesNote, heat, coverage, sweep }: PagePar
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <link rel="icon" href="data:,"><title>Backups in ${fleet.vault}</title><style>${STYLE}</style></head>
-<body><header><h1>Backups in ${fleet.vault}</h1>
-<p class="soft">As of <time datetime="${fleet.made.toISOString()}">${timeText(fleet.made)}</time>. Times are UTC.</p></header>
-<main>${tiles(fleet)}${historySection(fleet.days)}${fleetSection(fleet)}${coverageSection(coverage)}${leftoversSection(sweep)}${heatSection(heat)}${notes(fleet, pricesNote)}</main></body></html>
+<body>${summary({ fleet, gaps: coverage.gaps, sweep })}
+<main>${historySection(fleet.days)}${costSection(fleet.vms)}${fleetSection(fleet)}${coverageSection(coverage)}${leftoversSection(sweep)}${heatSection(heat)}${notes(fleet, pricesNote)}</main></body></html>
 `;
   return page.text;
-}
-
-function tiles({ vms, days, objectiveMs }: FleetReport): Markup {
-  const late = vms.filter(({ status }) => status === 'late').length;
-  const inTime = vms.filter(({ status }) => status === 'in time').length;
-  const sum = (of: (vm: FleetReport['vms'][number]) => number) => vms.reduce((total, vm) => total + of(vm), 0);
-  const points = days.reduce((total, day) => total + day.points, 0);
-  const monthly = sum(({ runsDollars, storageDollars }) => runsDollars + storageDollars);
-  const tile = (id: string, figure: string, what: string) => html`<li id="${id}"><b>${figure}</b>${what}</li>`;
-  return html`<ul class="tiles">
-${tile('in-time', `${inTime} of ${vms.length}`, `VMs have a point younger than ${ageText(objectiveMs)}`)}
-${tile('late', String(late), late === 1 ? 'VM is late' : 'VMs are late')}
-${tile('points', points.toLocaleString('en-US'), 'restore points')}
-${tile('stored', bytesText(sum(({ storedBytes }) => storedBytes)), 'stored')}
-${tile('monthly', dollarsText(monthly), 'for the last 30 days of runs and a month of storage')}
-${tile('forecast', dollarsText(sum(({ forecastDollars }) => forecastDollars)), 'next month, if nothing is let go')}
-</ul>`;
 }
 
 function historySection(days: readonly FleetDay[]): Markup {
@@ -74,10 +58,10 @@ function monthTable(days: readonly FleetDay[]): Markup {
 function fleetSection(fleet: FleetReport): Markup {
   const from = fleet.days[0]?.day ?? fleet.made;
   const span = { from, to: fleet.made };
-  return html`<section><h2>Virtual machines</h2>
-<p class="soft">Points from ${timeText(from).slice(0, 10)} to ${timeText(fleet.made).slice(0, 10)}:<span class="key" style="background:var(--stored)"></span>increment<span class="key" style="background:var(--full)"></span>full</p>
-<table class="fleet"><thead><tr><th scope="col">VM</th><th scope="col">State</th><th scope="col">Last good point</th><th scope="col">Next run</th><th scope="col">Verified</th><th scope="col" class="number">Changed last</th><th scope="col" class="number">Stored</th><th scope="col" class="number">A month</th><th scope="col" class="number">Next month</th><th scope="col">Points</th></tr></thead>
-<tbody>${fleet.vms.map((vm) => vmRow(vm, { now: fleet.made, span }))}</tbody></table></section>`;
+  return html`<section id="vms"><h2>Virtual machines</h2>
+<p class="soft"><span>Points from ${timeText(from).slice(0, 10)} to ${timeText(fleet.made).slice(0, 10)}</span><span class="key" style="background:var(--stored)"></span>increment<span class="key" style="background:var(--full)"></span>full</p>
+<table class="fleet"><thead><tr><th scope="col">VM</th><th scope="col">State</th><th scope="col">Last good point</th><th scope="col">Next run</th><th scope="col">Verified</th><th scope="col" class="number">Changed last</th><th scope="col" class="number">Stored</th><th scope="col" class="number">A month</th></tr></thead>
+${fleet.vms.map((vm) => vmRow(vm, { now: fleet.made, span }))}</table></section>`;
 }
 
 function heatSection(heat: readonly DiskHeat[]): Markup {
@@ -94,9 +78,9 @@ function heatSection(heat: readonly DiskHeat[]): Markup {
 
 function notes({ vms, objectiveMs }: FleetReport, pricesNote: string): Markup {
   const unnamed = vms.filter(({ verified }) => verified === undefined).length;
-  return html`<section><h2>How to read this</h2><ul>
+  return html`<section class="notes"><h2>How to read this</h2><ul>
 <li>Late: the newest restore point is older than ${ageText(objectiveMs)}. Retired: nothing new for two weeks, as of a VM that is gone from its pool; its points stay.</li>
-<li>Next run: by the schedule of the VM's policy; where no policy selects it (marked ~), newest point plus the median interval of the last fourteen.</li>
+<li>Next run: by the schedule of the VM's policy; where no policy selects it (by its habit), newest point plus the median interval of the last fourteen.</li>
 <li>Retention: what no rule keeps any more a week from now, with a point on each day until then. Freed are packs, indexes and manifests that no other point uses.</li>
 <li>Costs: ${pricesNote}. Runs by what readers and commit used; storage by the bytes that runs stored. Not in them: what a site pays whether it backs up or not (key, secret, endpoints, link).</li>
 <li>Next month: as much added as in the last 30 days, nothing let go.</li>

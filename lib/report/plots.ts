@@ -47,7 +47,7 @@ function byteTick(bytes: number, y: number): Markup {
   return html`<path class="grid" d="M${left} ${y.toFixed(1)}H${width - right}"/><text class="tick" text-anchor="end" x="${left - 6}" y="${(y + 4).toFixed(1)}">${bytesText(bytes)}</text>`;
 }
 
-const STRIP = { width: 240, height: 22 } as const;
+const STRIP = { width: 480, height: 22 } as const;
 
 /** One VM's points between two times: increments as ticks, fulls as taller bars. */
 export function pointStrip(
@@ -61,7 +61,7 @@ export function pointStrip(
     const positions = new Set(Array.from(times, (timeMs) => Math.round(x(new Date(timeMs)))));
     return [...positions].map((position) => `M${position} ${bar}`).join('');
   };
-  return html`<svg class="strip" viewBox="0 0 ${STRIP.width} ${STRIP.height}" aria-hidden="true"><path class="increment" d="${bars(incrementTimes, '9V20')}"/><path class="full" d="${bars(fullTimes, '2V20')}"/></svg>`;
+  return html`<svg class="strip" viewBox="0 0 ${STRIP.width} ${STRIP.height}" preserveAspectRatio="none" aria-hidden="true"><path class="increment" d="${bars(incrementTimes, '9V20')}"/><path class="full" d="${bars(fullTimes, '2V20')}"/></svg>`;
 }
 
 /** A row of the heat map: one restore point, with the share of each cell's grains whose content is from its run. */

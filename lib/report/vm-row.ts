@@ -1,4 +1,4 @@
-/** A VM's row in the table of the fleet, with the table behind its strip of points. */
+/** A VM in the table of the fleet: its figures, below them its points on a time line with the table behind it. */
 
 import { ageText, bytesText, countText, dollarsText, timeText } from './figures.ts';
 import type { VmReport } from './fleet.ts';
@@ -8,26 +8,44 @@ import { pointStrip } from './plots.ts';
 /** Points listed for each VM beside its fulls: a week of days. Of 500 VMs, lines of 200 bytes each, they stay small. */
 const NEWEST_LISTED = 7;
 
+/** Of the table of the fleet. */
+const COLUMNS = 8;
+
 interface RowSetting {
   readonly now: Date;
   readonly span: { readonly from: Date; readonly to: Date };
 }
 
 export function vmRow(vm: VmReport, { now, span }: RowSetting): Markup {
-  const { newest, next, verified } = vm;
+  const { newest, verified } = vm;
   const age = ageText(now.getTime() - newest.time.getTime());
-  return html`<tr><th scope="row" data-name="VM">${vm.name}</th>
-<td data-name="State"><span class="${vm.status === 'late' ? 'late' : 'good'}">${vm.status}</span></td>
-<td data-name="Last good point">${timeText(newest.time)} (${age})</td>
-<td data-name="Next run">${next === undefined ? 'unknown' : `${next.by === 'habit' ? '~ ' : ''}${timeText(next.time)}`}</td>
-<td data-name="Verified">${verified === undefined ? 'at commit' : `level ${verified.level}, ${ageText(now.getTime() - verified.time.getTime())} ago`}</td>
+  return html`<tbody><tr><th scope="row" data-name="VM">${vm.name}</th>
+<td data-name="State"><span class="pill ${STATE_CLASS[vm.status]}">${vm.status}</span></td>
+<td data-name="Last good point"><span><b>${age} ago</b><small>${timeText(newest.time)}</small></span></td>
+<td data-name="Next run"><span>${nextText(vm)}</span></td>
+<td data-name="Verified">${verified === undefined ? 'at commit' : html`<span><b>level ${verified.level}</b><small>${ageText(now.getTime() - verified.time.getTime())} ago</small></span>`}</td>
 <td class="number" data-name="Changed last">${bytesText(newest.changedBytes)}</td>
 <td class="number" data-name="Stored">${bytesText(vm.storedBytes)}</td>
-<td class="number" data-name="A month">${dollarsText(vm.runsDollars + vm.storageDollars)}</td>
-<td class="number" data-name="Next month">${dollarsText(vm.forecastDollars)}</td>
-<td class="wide">${pointStrip(vm, span)}${vm.hints.map((hint) => html`<p class="hint">${hint}</p>`)}${retentionLine(vm)}
-<details><summary>${countText(vm.pointCount, 'point')} of ${countText(vm.disks.length, 'disk')}</summary>${pointTable(vm)}</details></td></tr>
+<td class="number" data-name="A month"><span>${dollarsText(vm.runsDollars + vm.storageDollars)}<small>next ${dollarsText(vm.forecastDollars)}</small></span></td>
+</tr>
+<tr class="points"><td colspan="${COLUMNS}">${pointStrip(vm, span)}<div class="remarks">${fullsLine(vm)}${retentionLine(vm)}${vm.hints.map((hint) => html`<p class="hint">${hint}</p>`)}</div>
+<details><summary>${countText(vm.pointCount, 'point')} of ${countText(vm.disks.length, 'disk')}</summary>${pointTable(vm)}</details></td></tr></tbody>
 `;
+}
+
+const STATE_CLASS = { late: 'late', 'in time': 'good', retired: 'soft' } as const;
+
+function nextText({ next, policy }: VmReport): Markup {
+  if (next === undefined) return html`unknown`;
+  const by = next.by === 'schedule' ? `policy ${policy}` : 'by its habit';
+  return html`<b>${timeText(next.time)}</b><small>${by}</small>`;
+}
+
+/** Fulls cost most of all runs, so the page says why there were any. */
+function fullsLine({ recent, fullTimes }: VmReport): Markup {
+  const last = recent.findLast(({ kind }) => kind === 'full');
+  if (last === undefined) return html``;
+  return html`<p class="soft">${countText(fullTimes.length, 'full')}, the last on ${timeText(last.time).slice(0, 10)}: ${last.causes.join(', ')}.</p>`;
 }
 
 function retentionLine({ retention }: VmReport): Markup {

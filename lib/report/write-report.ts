@@ -1,9 +1,11 @@
 /** The use case of `blockferry report` and of the upkeep: the vault as one page. */
 
 import { describePrices } from '#lib/cost/prices.ts';
+import { DamagedObject } from '#lib/format/failures.ts';
 import type { PoolInventory } from '#lib/format/inventory.ts';
 import { readSweepResult } from '#lib/host/sweep-result.ts';
 import type { RetentionPolicy } from '#lib/retention/policy.ts';
+import { ObjectNotFound } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type CoveredVm, coverageGaps } from './coverage.ts';
 import { timeText } from './figures.ts';
@@ -89,7 +91,7 @@ async function preview(
   { rules, now }: { readonly rules: RetentionPolicy; readonly now: Date },
 ): Promise<RetentionPreview> {
   const going = lettingGo(points, rules, now);
-  const exactBytes = await freedBytes(headers, points, going);
+  const exactBytes = await unlessDamaged(() => freedBytes(headers, points, going));
   const storedBytes = going.reduce((sum, point) => sum + point.storedBytes, 0);
   return exactBytes === undefined
     ? { points: going.length, kind: 'at-most', bytes: storedBytes }
@@ -106,8 +108,21 @@ async function readHeat(store: ObjectStore, { vms }: FleetReport): Promise<DiskH
   const maps: DiskHeat[] = [];
   for (const { vm, disk, name } of disks) {
     const runNames = new Map(vm.recent.map((point) => [point.name.split('-')[1] ?? '', timeText(point.time)]));
-    const heat = await readDiskHeat(store, disk, { title: `${vm.name}, ${name}`, runNames });
+    const heat = await unlessDamaged(() => readDiskHeat(store, disk, { title: `${vm.name}, ${name}`, runNames }));
     if (heat !== undefined) maps.push(heat);
   }
   return maps;
+}
+
+/**
+ * Undefined where a ledger or a manifest is missing or damaged. Verification tells of that, in this page and by an alarm;
+ * a page that could not be written because of one disk would tell of nothing.
+ */
+async function unlessDamaged<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (failure) {
+    if (failure instanceof ObjectNotFound || failure instanceof DamagedObject) return undefined;
+    throw failure;
+  }
 }

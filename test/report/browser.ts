@@ -24,6 +24,8 @@ export interface Look {
   readonly height: number;
   readonly phone: boolean;
   readonly theme: 'light' | 'dark';
+  /** As it looks on paper. */
+  readonly printed?: boolean;
 }
 
 export class Browser implements AsyncDisposable {
@@ -62,9 +64,12 @@ export class Browser implements AsyncDisposable {
   /** Opens a file as a double click would. */
   async open(file: string, look: Look): Promise<void> {
     this.#events.length = 0;
-    const { width, height, phone: mobile, theme: value } = look;
+    const { width, height, phone: mobile, theme: value, printed = false } = look;
     await this.#call('Emulation.setDeviceMetricsOverride', { width, height, mobile, deviceScaleFactor: 1 });
-    await this.#call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value }] });
+    await this.#call('Emulation.setEmulatedMedia', {
+      media: printed ? 'print' : '',
+      features: [{ name: 'prefers-color-scheme', value }],
+    });
     const loaded = this.#event('Page.loadEventFired');
     await this.#call('Page.navigate', { url: pathToFileURL(file).href });
     await loaded;

@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import type { VmPoint } from '#lib/format/point.ts';
-import { bytesText, dollarsText } from '#lib/report/figures.ts';
+import { keepSweepResult } from '#lib/host/sweep-result.ts';
+import { bytesText, dollarsText, timeText } from '#lib/report/figures.ts';
 import type { FleetReport } from '#lib/report/fleet.ts';
+import { takeInventories } from '#lib/report/inventory.ts';
 import { writeReport } from '#lib/report/write-report.ts';
 import { listPoints } from '#lib/restore/points.ts';
+import { retentionPolicy } from '#lib/retention/policy.ts';
 import { MIB } from '#lib/units.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
 import { Browser } from './browser.ts';
@@ -18,8 +21,23 @@ import { encodePoint, keyOf, pointOf } from './point-fixture.ts';
 const DESKTOP = { width: 1280, height: 900, phone: false, theme: 'light' } as const;
 const PHONE = { width: 390, height: 844, phone: true, theme: 'dark' } as const;
 const DAY_MS = 86_400_000;
-/** Where pictures of the pages stay to be looked at; left out, they go with the test's folder. */
+/** Where the page and pictures of it stay to be looked at; left out, they go with the test's folder. */
 const PICTURES = process.env['BLOCKFERRY_PICTURES'];
+
+const NOBODY = { uuids: [], names: [], tags: [] };
+const NIGHTLY = {
+  policy: 'nightly',
+  select: { ...NOBODY, names: ['web-1'] },
+  exclude: NOBODY,
+  at: '01:30',
+  timezone: 'Europe/Berlin',
+};
+
+/** Words that stand on a ground of their own as well. */
+const GROUNDS: Readonly<Record<string, readonly string[]>> = {
+  good: ['ground', 'panel', 'goodsoft'],
+  late: ['ground', 'panel', 'latesoft'],
+};
 
 const HOSTILE = '<script>alert("x")</script>';
 const POINTS = 120;
@@ -57,15 +75,21 @@ describe('the report page in a browser', () => {
     ]) {
       await site.store.put(keyOf(point), encodePoint(point));
     }
+    await site.sim.addVm({ name: 'forgotten', disks: [{ bytes: randomBytes(MIB) }] });
+    await takeInventories(site.ports, ['lab']);
+    const left = [{ what: 'snapshot of run 0123456789abcdef', why: 'still in use on the host' }];
+    await keepSweepResult(site.store, { time: new Date(), removed: ['lease'], left, spared: [] });
     const made = await writeReport(site.store, {
       now: new Date(),
       vault: 's3://vault/lab/',
       objectiveMs: DAY_MS,
       prices: SHIPPED_PRICES,
       storageClass: 'STANDARD',
+      policies: [NIGHTLY],
+      retention: retentionPolicy.parse({ keepDaily: 14, keepWeekly: 8 }),
     });
     fleet = made.fleet;
-    file = join(folder, 'report.html');
+    file = join(PICTURES ?? folder, 'report.html');
     await writeFile(file, made.page);
     browser = await Browser.start();
   });
@@ -77,7 +101,12 @@ describe('the report page in a browser', () => {
 
   for (const [name, look] of [
     ['desktop', DESKTOP],
+    ['desktop-dark', { ...DESKTOP, theme: 'dark' }],
+    ['tablet', { ...PHONE, width: 820 }],
     ['phone', PHONE],
+    // A4 at 96 dots an inch, less its margins.
+    ['paper', { ...DESKTOP, width: 718, printed: true }],
+    ['phone-light', { ...PHONE, theme: 'light' }],
   ] as const) {
     test(`it loads from a file at ${name} width, asks for nothing and complains of nothing`, async () => {
       await browser.open(file, look);
@@ -90,6 +119,21 @@ describe('the report page in a browser', () => {
       const wider = await browser.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
       assert.ok(wider <= 0, `the page is ${wider} pixels wider than the window`);
       await browser.screenshot(join(PICTURES ?? folder, `report-${name}.png`));
+    });
+  }
+
+  for (const [name, look] of [
+    ['desktop', DESKTOP],
+    ['phone', PHONE],
+  ] as const) {
+    test(`with every table opened nothing is wider than its part of the page, at ${name} width`, async () => {
+      await browser.open(file, look);
+      await browser.evaluate('document.querySelectorAll("details").forEach((each) => { each.open = true; })');
+      const wide = `[...document.querySelectorAll('table')].filter((table) =>
+        getComputedStyle(table.parentElement).overflowX === 'visible' &&
+        table.offsetWidth > table.parentElement.clientWidth + 1).length`;
+      assert.equal(await browser.evaluate(wide), 0);
+      await browser.screenshot(join(PICTURES ?? folder, `report-${name}-opened.png`));
     });
   }
 
@@ -107,13 +151,25 @@ describe('the report page in a browser', () => {
     for (const vmName of ['web-1', 'database', HOSTILE]) {
       const own = points.filter((point) => point.vmName === vmName);
       const bytes = own.flatMap(({ disks }) => disks).reduce((sum, { storedBytes }) => sum + storedBytes, 0);
-      const row = `[...document.querySelectorAll('.fleet>tbody>tr')].find((row) => row.cells[0].textContent === ${JSON.stringify(vmName)})`;
+      const row = `[...document.querySelectorAll('.fleet>tbody')].find((body) => body.rows[0].cells[0].textContent === ${JSON.stringify(vmName)})`;
       assert.equal(await browser.evaluate(`${row}.querySelector('[data-name=Stored]').textContent`), bytesText(bytes));
       assert.match(
         await browser.evaluate(`${row}.querySelector('summary').textContent`),
         new RegExp(`^${own.length} points`),
       );
     }
+  });
+
+  test('it names what has no backup, what is left on hosts, when a policy runs next, and what retention frees', async () => {
+    await browser.open(file, DESKTOP);
+    const text = (selector: string) =>
+      browser.evaluate<string>(`document.querySelector(${JSON.stringify(selector)}).textContent`);
+    assert.match(await text('#coverage'), /forgotten.*no policy selects it; it has no point/s);
+    assert.match(await text('#leftovers'), /snapshot of run 0123456789abcdef.*still in use/s);
+    const web = fleet.vms.find(({ name }) => name === 'web-1');
+    assert.equal(web?.next?.by, 'schedule');
+    assert.match(await text('.fleet'), new RegExp(timeText(web.next.time)));
+    assert.match(await text('.fleet'), /Retention lets \d+ points go within a week and frees/);
   });
 
   test('a name of a VM is text, whatever it says', async () => {
@@ -136,7 +192,7 @@ describe('the report page in a browser', () => {
     test(`text has a contrast of 4.5 : 1 against its ground in the ${theme} theme`, async () => {
       await browser.open(file, { ...DESKTOP, theme });
       for (const word of ['ink', 'soft', 'good', 'late', 'hint', 'stored']) {
-        for (const ground of ['ground', 'panel']) {
+        for (const ground of GROUNDS[word] ?? ['ground', 'panel']) {
           const ratio = contrast(await colour(word), await colour(ground));
           assert.ok(ratio >= 4.5, `${word} on ${ground}: ${ratio}`);
         }
