@@ -66,6 +66,11 @@ export interface Faults {
   lostAnswers: number;
   /** API requests are closed unread, this many times. */
   refusedRequests: number;
+  /**
+   * After so many requests more, the next is carried out, if it is to be, and never answered, and all later ones are
+   * closed unread: to the host that is a client that was killed.
+   */
+  apiSilence: { requests: number; readonly carriesOutLast: boolean } | undefined;
   /** /export_raw_vdi says 200 OK and then sends a second, complete HTTP 500 answer as body. */
   exportAnswersTwice: boolean;
   /** /export_raw_vdi and /import_raw_vdi end early after this many bytes of data. */
@@ -101,6 +106,7 @@ export function noFaults(): Faults {
     wrappedVoidResults: false,
     lostAnswers: 0,
     refusedRequests: 0,
+    apiSilence: undefined,
     exportAnswersTwice: false,
     transferCutAfterBytes: undefined,
   };

@@ -52,9 +52,7 @@ export class XapiServer {
   }
 
   async #handle(request: HttpRequest): Promise<Outcome> {
-    const { faults } = this.#parts.world;
-    if (faults.refusedRequests > 0) {
-      faults.refusedRequests -= 1;
+    if (this.#refuses()) {
       request.socket.destroy();
       return 'close';
     }
@@ -64,6 +62,19 @@ export class XapiServer {
     if (request.verb === 'GET') return htmlError(request.socket, '404 Not Found', request.path);
     const known = request.verb === 'PUT' || request.verb === 'CONNECT' || request.verb === 'OPTIONS';
     return htmlError(request.socket, known ? '403 Forbidden' : '501 Method Not Implemented', request.path);
+  }
+
+  #refuses(): boolean {
+    const { faults } = this.#parts.world;
+    if (faults.apiSilence !== undefined) {
+      faults.apiSilence.requests -= 1;
+      const { requests, carriesOutLast } = faults.apiSilence;
+      if (requests === -1 && carriesOutLast) faults.lostAnswers += 1;
+      else if (requests < 0) return true;
+    }
+    if (faults.refusedRequests <= 0) return false;
+    faults.refusedRequests -= 1;
+    return true;
   }
 
   /** By the longest prefix, as the host's router does: clients write `/export_raw_vdi/` as well. */

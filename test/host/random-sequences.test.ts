@@ -15,6 +15,6 @@ test('after random lives of a VM every committed point restores exactly and the 
 for (const seed of [6, 50, 64, 20_470]) {
   test(`the sequence of seed ${seed}, which once left something behind, ends clean`, async () => {
     await using site = await startSequences();
-    await playSequence(site, seed);
+    await playSequence(site, seed, 'at the store');
   });
 }

@@ -1,7 +1,7 @@
 /**
  * Random lives of one VM: what people and accidents do to its disks on the host, backup runs among it, runs that die at
- * any call of the store, sweeps. Invariants (design, promises 1 and 2): in the end every committed point restores to
- * what the disk was when its run began, and the host is clean.
+ * any call of the store and at any request to the host, sweeps. Invariants (design, promises 1 and 2): in the end every
+ * committed point restores to what the disk was when its run began, and the host is clean.
  */
 
 import assert from 'node:assert/strict';
@@ -17,7 +17,7 @@ import { MemoryBucket } from '../fakes/memory-store.ts';
 import { seededRandom } from '../fakes/random.ts';
 import { crashAt } from '../fakes/store-faults.ts';
 import { ApiClient } from '../sim/api-client.ts';
-import { assertHostClean, runUntilDeath, sweepSite } from './dying-site.ts';
+import { assertHostClean, runUntilDeath, runUntilRequest, sweepSite } from './dying-site.ts';
 
 const GRAIN = 65_536;
 const SRS = [
@@ -31,7 +31,11 @@ const TIMINGS = { coalesceAfterMs: 0, storageOperationMs: 0, plugMs: 0, unplugMs
 const CHEAP_CURVE = 'prime256v1';
 /** Calls of the store in one run of two disks, about; a death beyond the last one is a run that completes. */
 const CALLS_OF_A_RUN = 90;
+/** Requests to the host's API in one run of two disks, about. */
+const REQUESTS_OF_A_RUN = 80;
 const MAX_STEPS = 8;
+/** Any number: seeds that differ in some bits have sources that have nothing in common. */
+const OTHER_SOURCE = 0x5bd1_e995;
 
 /** Waits are turns of the event loop. */
 export const turningClock: Clock = {
@@ -46,9 +50,15 @@ export async function startSequences(): Promise<LoneSite> {
   return LoneSite.start({ timings: TIMINGS, srs: SRS, clock: turningClock, ecdhCurve: CHEAP_CURVE });
 }
 
+/**
+ * Where runs die: at a call of the store, or there and at a request to the host. The seeds of sequences that once failed
+ * are those of deaths at the store.
+ */
+export type Deaths = 'at the store' | 'anywhere';
+
 /** Plays one sequence; the failure names the seed and the steps so far. */
-export async function playSequence(site: LoneSite, seed: number): Promise<void> {
-  const life = new Life(site, seed);
+export async function playSequence(site: LoneSite, seed: number, deaths: Deaths = 'anywhere'): Promise<void> {
+  const life = new Life(site, seed, deaths);
   try {
     await life.play();
   } catch (cause) {
@@ -63,6 +73,8 @@ class Life {
   readonly #site: LoneSite;
   readonly #seed: number;
   readonly #random: () => number;
+  /** A source of its own, so that both kinds of deaths tell the same story but for the place. */
+  readonly #diesAtRequest: () => boolean;
   /** Contents of every disk when a run began, by run number of the sequence. */
   readonly #contents: Map<string, Buffer>[] = [];
   /** Snapshots that somebody else made of the VM: they must survive. */
@@ -70,10 +82,12 @@ class Life {
   #vm = '';
   #disks: string[] = [];
 
-  constructor(site: LoneSite, seed: number) {
+  constructor(site: LoneSite, seed: number, deaths: Deaths) {
     this.#site = site;
     this.#seed = seed;
     this.#random = seededRandom(seed);
+    const coin = seededRandom(seed ^ OTHER_SOURCE);
+    this.#diesAtRequest = () => deaths === 'anywhere' && coin() < 0.5;
   }
 
   async play(): Promise<void> {
@@ -192,9 +206,12 @@ class Life {
   async #dyingRun(): Promise<void> {
     const call = this.#below(CALLS_OF_A_RUN);
     const moment = this.#below(2) === 0 ? 'before' : 'after';
-    this.story.push(`run dies ${moment} call ${call}`);
+    const request = this.#diesAtRequest() ? call % REQUESTS_OF_A_RUN : undefined;
+    this.story.push(`run dies ${moment} ${request === undefined ? `call ${call}` : `request ${request}`}`);
     await this.#remember();
-    await runUntilDeath(this.#site, { vm: this.#vm, name: this.#name() }, crashAt(call, moment));
+    const run = { vm: this.#vm, name: this.#name() };
+    if (request === undefined) await runUntilDeath(this.#site, run, crashAt(call, moment));
+    else await runUntilRequest(this.#site, run, { request, moment });
   }
 
   async #sweep(): Promise<void> {

@@ -9,11 +9,13 @@ import { connectNbd } from '#lib/nbd/connect.ts';
 import { parseDiskId, parsePackId } from '#lib/units.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
 import { crashAt } from '../fakes/store-faults.ts';
-import { assertHostClean, laterPorts, runUntilDeath, sweepSite } from './dying-site.ts';
+import { assertHostClean, laterPorts, runUntilDeath, runUntilRequest, sweepSite } from './dying-site.ts';
 
 const GRAIN = 65_536;
 /** A run of one small disk makes about 65 calls of the store; the random sequences try the ones between. */
 const DEATHS = [0, 1, 3, 4, 6, 9, 11, 13, 15, 17, 19, 23, 30, 36, 40, 44, 48, 52, 56, 58];
+/** A run of one small disk makes about 40 requests to the host. */
+const FATAL_REQUESTS = [0, 1, 3, 5, 8, 10, 12, 14, 16, 18, 20, 22, 24, 27, 30];
 
 test('a run that dies at any call of the store is swept, and the next run restores exactly', async () => {
   await using site = await LoneSite.start();
@@ -154,4 +156,19 @@ test('what a pool upgrade kept on the host is named in the record, and the sweep
   await sweep(laterPorts(site), plan);
   assertHostClean(site, { disks: 0 });
   assert.deepEqual((await planSweep(laterPorts(site))).runs, []);
+});
+
+test('a run that dies at any request to the host is swept, and the next run restores exactly', async () => {
+  await using site = await LoneSite.start();
+  const vm = await site.sim.addVm({ name: 'web', disks: [{ bytes: randomBytes(4 * GRAIN) }] });
+  const [vdi = ''] = vm.vdis;
+  for (const [at, request] of FATAL_REQUESTS.entries()) {
+    site.sim.write(vdi, (request % 4) * GRAIN, randomBytes(512));
+    const death = { request, moment: at % 2 === 0 ? 'after' : 'before' } as const;
+    assert.equal(await runUntilRequest(site, { vm: vm.uuid }, death), 'died', `at request ${request}`);
+    assert.deepEqual((await sweepSite(site)).left, [], `after a death at request ${request}`);
+    assertHostClean(site, { disks: 1 });
+  }
+  await site.backUp(vm.uuid);
+  assert.ok((await site.restore({ point: 'latest' })).equals(await site.diskBytes(vdi)));
 });
