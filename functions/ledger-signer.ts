@@ -7,7 +7,7 @@ import { kmsSigner } from '#lib/signing/kms-signer.ts';
 import { pemSigner } from '#lib/signing/pem-signer.ts';
 import type { Signer } from '#lib/signing/signer.ts';
 
-export interface SigningEnvironment {
+interface SigningEnvironment {
   readonly SIGNING_KEY: string;
   readonly SIGNING_KEY_FILE?: string | undefined;
 }

@@ -8,7 +8,7 @@ import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
 import type { DiskId } from '#lib/units.ts';
 import { readEntry } from '#lib/vault/ledger.ts';
 
-export interface SigningPorts {
+interface SigningPorts {
   readonly store: ObjectStore;
   /** Left out where the installation signs nothing. */
   readonly signer?: Signer;

@@ -5,7 +5,7 @@ export interface Signer {
   sign(message: Buffer, options?: { readonly signal?: AbortSignal }): Promise<SignedBytes>;
 }
 
-export interface SignedBytes {
+interface SignedBytes {
   /** The key as its owner names it. */
   readonly key: string;
   /** DER. */

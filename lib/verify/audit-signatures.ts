@@ -37,7 +37,7 @@ export interface SignedDisk {
   readonly signatures: number;
 }
 
-export interface SignatureAudit {
+interface SignatureAudit {
   /** Undefined when no signature was confirmed. */
   readonly signed: SignedDisk | undefined;
   readonly objects: number;

@@ -11,7 +11,7 @@ import type { OpenTarget } from './store-target.ts';
 const LOCKING = 'locking';
 const PLAIN = 'plain';
 
-export interface S3Endpoint {
+interface S3Endpoint {
   readonly endpoint: string;
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }

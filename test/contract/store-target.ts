@@ -17,7 +17,7 @@ export interface OpenTarget extends AsyncDisposable {
   readonly struck?: () => number;
 }
 
-export interface VersionedTarget {
+interface VersionedTarget {
   readonly store: ObjectStore;
   readonly versions: ObjectVersions;
   /** Absent for a bucket without Object Lock. */

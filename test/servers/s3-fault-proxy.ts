@@ -8,7 +8,7 @@ import type { StoreFault, StoreOperation } from '../fakes/store-faults.ts';
 /** Longer than any request to a server on this machine takes that is not held up. */
 const SLOW_MS = 400;
 
-export interface S3FaultProxy extends AsyncDisposable {
+interface S3FaultProxy extends AsyncDisposable {
   readonly endpoint: string;
   /** Times that a fault struck. */
   readonly struck: number;
