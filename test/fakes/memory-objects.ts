@@ -28,6 +28,8 @@ export class MemoryObjects {
   /** Newest version first. */
   readonly #versions = new Map<string, (StoredObject | DeleteMarker)[]>();
   readonly #now: () => Date;
+  /** Every key of `#versions` in S3's order: by the bytes of their UTF-8. Undefined after one came or went. */
+  #ordered: readonly string[] | undefined;
   #written = 0;
 
   constructor(now: () => Date) {
@@ -44,10 +46,10 @@ export class MemoryObjects {
     return this.#versions.get(key) ?? [];
   }
 
-  /** Keys with a current object, in the order S3 lists them: by the bytes of their UTF-8. */
+  /** Keys with a current object, in the order S3 lists them. */
   keys(prefix = ''): string[] {
-    const present = [...this.#versions.keys()].filter((key) => key.startsWith(prefix) && this.current(key));
-    return present.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    this.#ordered ??= [...this.#versions.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    return this.#ordered.filter((key) => key.startsWith(prefix) && this.current(key));
   }
 
   page(prefix: string, { after, limit }: { after: string | undefined; limit: number }): ListedObject[] {
@@ -111,12 +113,12 @@ export class MemoryObjects {
   removeVersion({ key, versionId }: { key: string; versionId: string }): void {
     const left = this.versions(key).filter((version) => version.versionId !== versionId);
     if (left.length > 0) this.#versions.set(key, left);
-    else this.#versions.delete(key);
+    else this.#forget(key);
   }
 
   /** Removes every version, as if the key had never been: an object lost, or deleted by somebody with the right to. */
   vanish(key: string): void {
-    this.#versions.delete(key);
+    this.#forget(key);
   }
 
   isIntact(object: StoredObject): boolean {
@@ -127,7 +129,13 @@ export class MemoryObjects {
     return `v${String(++this.#written).padStart(8, '0')}`;
   }
 
+  #forget(key: string): void {
+    this.#versions.delete(key);
+    this.#ordered = undefined;
+  }
+
   #add(key: string, version: StoredObject | DeleteMarker): void {
+    if (!this.#versions.has(key)) this.#ordered = undefined;
     this.#versions.set(key, [version, ...this.versions(key)]);
   }
 }

@@ -30,6 +30,7 @@ export const INVARIANTS = {
   10: 'collector safety',
   11: 'collector liveness',
   12: 'head protection',
+  14: 'nonce uniqueness, of names: no attempt writes where another one wrote',
   16: 'exact delta',
   17: 'no-change run',
   18: 'CBT-lost run',
@@ -184,6 +185,9 @@ export class Ledgerkeeper {
     const standing = standingEntries(history, new Date(this.world.nowMs + DAY_MS));
     for (const stored of standing) await this.restores(stored, invariant);
     const { objects } = this.world.bucket;
+    for (const key of [...objects.keys(vaultKeys.packs(DISK)), ...objects.keys(vaultKeys.indexes(DISK))]) {
+      this.demand(14, objects.versions(key).length === 1, () => `${key} was written twice`);
+    }
     for (const key of objects.keys('runs/').filter((written) => written.includes('/receipts/'))) {
       this.demand(8, objects.versions(key).length === 1, () => `${key} was overwritten`);
     }

@@ -80,7 +80,7 @@ async function overseeTraces(): Promise<void> {
     const traceCount = broken.get(Number(number));
     const verdict =
       traceCount === undefined ? (times === 0 ? 'NEVER TESTED' : 'holds') : `BROKEN in ${traceCount} traces`;
-    process.stdout.write(`${number.padStart(3)}  ${name.padEnd(48)} ${String(times).padStart(9)} checks  ${verdict}\n`);
+    process.stdout.write(`${number.padStart(3)}  ${name.padEnd(76)} ${String(times).padStart(9)} checks  ${verdict}\n`);
   }
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   process.stdout.write(`${traces} traces of ${steps} steps, ${points} points committed, ${seconds} s\n`);
