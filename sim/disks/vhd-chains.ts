@@ -42,7 +42,8 @@ export function requireShortChain(world: World, vdi: Ref): void {
 export function fork(world: World, original: Ref, copy: Ref): void {
   const { VDI, SR } = world.db;
   const { SR: sr, virtual_size, sm_config } = VDI.get(original);
-  if (!VHD_TYPES.includes(SR.get(sr).type)) return;
+  // A parent on another storage repository would be collected there, where nobody knows of this child.
+  if (!VHD_TYPES.includes(SR.get(sr).type) || VDI.get(copy).SR !== sr) return;
   const uuid = randomUUID();
   VDI.create({
     uuid,

@@ -11,6 +11,11 @@ test('after random lives of a VM every committed point restores exactly and the 
   for (let seed = first; seed < first + SEQUENCES; seed++) await playSequence(site, seed);
 });
 
+test('the sequence of seed 2202, whose moved disk was reverted to a snapshot on its old storage, ends clean', async () => {
+  await using site = await startSequences();
+  await playSequence(site, 2202, 'at the store');
+});
+
 /** Each of these ended with something left on the host, or spared, before the code learnt of it. */
 for (const seed of [6, 50, 64, 20_470]) {
   test(`the sequence of seed ${seed}, which once left something behind, ends clean`, async () => {
