@@ -62,7 +62,8 @@ async function lockPack(
 ): Promise<void> {
   const key = vaultKeys.pack(disk, pack);
   if (holdsAsWanted((await store.head(key))?.lock, wanted)) return;
-  await store.extendLock(vaultKeys.packIndex(disk, pack), given);
+  // An index that is lost can be made again from its pack: no reason to end the run, and the verification tells it.
+  await findingOf(() => store.extendLock(vaultKeys.packIndex(disk, pack), given));
   await store.extendLock(key, given);
 }
 

@@ -168,6 +168,18 @@ test('an older point whose manifest is lost does not end the runs that come afte
   assert.equal((await listPoints(disk.store)).length, 3);
 });
 
+test('a lost pack index does not keep its pack from being locked, nor the run from its point', async () => {
+  const disk = lockedDisk();
+  await disk.backUp(Buffer.alloc(2 * GRAIN_BYTES, 1));
+  const [pack = ''] = disk.bucket.objects.keys(vaultKeys.packs(disk.disk));
+  disk.bucket.objects.vanish(disk.bucket.objects.keys(vaultKeys.indexes(disk.disk))[0]!);
+  disk.nowMs += DAY_MS;
+  const planned = new GrainBitmap(3);
+  planned.add(2);
+  await disk.backUp(Buffer.concat([Buffer.alloc(2 * GRAIN_BYTES, 1), Buffer.alloc(GRAIN_BYTES, 2)]), { planned });
+  assert.ok(lockOf(disk, pack)!.until.getTime() >= disk.nowMs + 2 * DAY_MS);
+});
+
 test('invariant 24, cold packs stay cold: locking reads no pack', async () => {
   const disk = lockedDisk();
   for (let day = 0; day < 4; day++) {
