@@ -1,26 +1,21 @@
 /** blockferry prices: which prices estimates use, and newer ones from AWS. */
 
 import type { Command } from 'commander';
-import { describePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
-import { type Offers, refreshedPrices } from '#lib/cost/refresh.ts';
-import { Failure } from '#lib/failure.ts';
+import { describePrices, type PriceList, SHIPPED_PRICES } from '#lib/cost/prices.ts';
+import { type Offers, PriceAmbiguous, refreshedPrices } from '#lib/cost/refresh.ts';
 import { formatTable } from './console-text.ts';
 import { writeNamedFile } from './named-file.ts';
-
-/** The price files of AWS cannot be fetched. */
-export class PricesUnavailable extends Failure {
-  static override readonly failureName = 'PricesUnavailable';
-  static override readonly transient = true;
-}
+import { PriceListRefused, PricesUnavailable, queryOffers } from './price-list-query.ts';
 
 const AWS_PRICE_LIST = 'https://pricing.us-east-1.amazonaws.com';
 /** S3's file is about 3 MB; EC2's is half a gigabyte, so that its two NAT prices stay as they are shipped. */
-const FETCHED_SERVICES = ['AWSLambda', 'AmazonStates', 'AmazonS3', 'awskms', 'AWSSecretsManager', 'AmazonVPC'] as const;
+const FETCHED_SERVICES = ['AWSLambda', 'AmazonStates', 'AmazonS3', 'awskms', 'AWSSecretsManager', 'AmazonVPC'];
 const FETCH_LIMIT_MS = 120_000;
 
 interface RefreshOptions {
   readonly to: string;
   readonly from: string;
+  readonly public?: boolean;
 }
 
 export function addPrices(program: Command): void {
@@ -40,18 +35,62 @@ export function addPrices(program: Command): void {
     });
   prices
     .command('refresh')
-    .description('write a file of present prices, for estimate --prices; no credentials are needed')
+    .description('write a file of present prices, for estimate --prices: by pricing:GetProducts, or from public files')
     .requiredOption('--to <file>', 'where the file goes')
-    .option('--from <url>', 'a mirror of the AWS Price List', AWS_PRICE_LIST)
+    .option('--public', 'only the public price files, which need no credentials')
+    .option('--from <url>', 'a mirror of the public price files', AWS_PRICE_LIST)
     .action(refresh);
 }
 
-async function refresh({ to, from }: RefreshOptions): Promise<void> {
+async function refresh({ to, from, public: filesOnly }: RefreshOptions): Promise<void> {
+  const { list, notes } = filesOnly ? await refreshedFromFiles(from) : await refreshedByBestWay(from);
+  await writeNamedFile(to, `${JSON.stringify(list, undefined, 2)}\n`);
+  process.stdout.write(`${[...notes, `${to}: ${describePrices(list, new Date())}`].join('\n')}\n`);
+}
+
+interface Refreshed {
+  readonly list: PriceList;
+  /** Where the prices are from, and which ones stayed. */
+  readonly notes: readonly string[];
+}
+
+/** GetProducts knows all prices; without credentials for it the files that are small enough to fetch do. */
+async function refreshedByBestWay(from: string): Promise<Refreshed> {
+  try {
+    return refreshedFromQuery(await queryOffers(SHIPPED_PRICES));
+  } catch (failure) {
+    if (!(failure instanceof PriceListRefused)) throw failure;
+    const { list, notes } = await refreshedFromFiles(from);
+    return { list, notes: [`${failure.message}; the public price files are used instead.`, ...notes] };
+  }
+}
+
+/** What the files have must be there; of the other services a price that is not exactly one stays as it was shipped. */
+function refreshedFromQuery(offers: Offers): Refreshed {
+  const now = new Date();
+  const sure = new Map(FETCHED_SERVICES.map((service) => [service, offers.get(service)]));
+  let list = refreshedPrices(SHIPPED_PRICES, sure, now);
+  const notes = ['By GetProducts of the AWS Price List.'];
+  for (const [service, offer] of offers) {
+    if (sure.has(service)) continue;
+    try {
+      list = refreshedPrices(list, new Map([[service, offer]]), now);
+    } catch (failure) {
+      if (!(failure instanceof PriceAmbiguous)) throw failure;
+      notes.push(`Prices of ${service} stay as they were shipped: ${failure.message}.`);
+    }
+  }
+  return { list, notes };
+}
+
+async function refreshedFromFiles(from: string): Promise<Refreshed> {
   const offers = new Map<string, unknown>();
   for (const service of FETCHED_SERVICES) offers.set(service, await fetchOffer(from, service));
-  const list = refreshedPrices(SHIPPED_PRICES, offers satisfies Offers, new Date());
-  await writeNamedFile(to, `${JSON.stringify(list, undefined, 2)}\n`);
-  process.stdout.write(`${to}: ${describePrices(list, new Date())}\n`);
+  const list = refreshedPrices(SHIPPED_PRICES, offers, new Date());
+  const others = new Set(
+    Object.values(list.prices).flatMap(({ serviceCode }) => (offers.has(serviceCode) ? [] : [serviceCode])),
+  );
+  return { list, notes: [`From the price files at ${from}. As they were shipped: ${[...others].join(', ')}.`] };
 }
 
 async function fetchOffer(from: string, service: string): Promise<unknown> {

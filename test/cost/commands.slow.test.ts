@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ const DAY_MS = 86_400_000;
 describe('the commands about cost', () => {
   let s3: S3Server;
   let folder: string;
+  const servers: Server[] = [];
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'blockferry-cost-'));
@@ -41,11 +42,18 @@ describe('the commands about cost', () => {
   });
   after(async () => {
     await s3.stop();
+    for (const server of servers) server.close();
     await rm(folder, { recursive: true, force: true });
   });
 
-  function blockferry(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const blockferry = (...args: string[]) => blockferryWith({}, ...args);
+
+  function blockferryWith(
+    changes: Readonly<Record<string, string>>,
+    ...args: string[]
+  ): Promise<{ code: number; stdout: string; stderr: string }> {
     const env = {
+      ...changes,
       ...process.env,
       AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
@@ -95,28 +103,113 @@ describe('the commands about cost', () => {
     const { code, stdout, stderr } = await blockferry('report', '--to', to, '--keep-daily', '3');
     assert.equal(code, 0, stderr);
     assert.match(stdout, /1 VMs, 0 late/);
-    assert.match(await readFile(to, 'utf8'), /^<!doctype html>[\s\S]*web-1[\s\S]*Retention lets \d points go/);
+    assert.match(await readFile(to, 'utf8'), /^<!doctype html>[\s\S]*web-1[\s\S]*Retention lets \d+ points go within a week/);
   });
 
-  test('prices refresh writes a list that estimate takes', async () => {
-    const server = createServer((request, response) => {
-      const service = request.url?.split('/')[4] ?? '';
-      response.end(JSON.stringify(offerOf(service)));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
+  test('prices refresh asks GetProducts for every price, by usage type and region', async () => {
+    const api = await startPriceApi((service, usageType) => ({
+      FormatVersion: 'aws_v1',
+      // Of data transfer AWS has more than one product: such a price stays as it was shipped.
+      PriceList: service === 'AWSDataTransfer' ? [] : [productOf(service, usageType)],
+    }));
     try {
-      const to = join(folder, 'prices.json');
-      const from = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const { code, stderr } = await blockferry('prices', 'refresh', '--to', to, '--from', from);
+      const to = join(folder, 'queried.json');
+      const { code, stdout, stderr } = await blockferryWith(
+        { AWS_ENDPOINT_URL_PRICING: api.url },
+        'prices',
+        'refresh',
+        '--to',
+        to,
+      );
       assert.equal(code, 0, stderr);
-      const list = parsePrices(JSON.parse(await readFile(to, 'utf8')), to);
-      assert.equal(list.prices.stateTransition.dollars, 2 * SHIPPED_PRICES.prices.stateTransition.dollars);
-      assert.equal((await blockferry('estimate', '--allocated', '10', '--prices', to)).code, 0);
+      assert.match(stdout, /GetProducts.*\n.*AWSDataTransfer stay as they were shipped.*\n.*\(0 days old\)/);
+      const { prices } = parsePrices(JSON.parse(await readFile(to, 'utf8')), to);
+      const shipped = SHIPPED_PRICES.prices;
+      assert.equal(prices.natHour.dollars, 2 * shipped.natHour.dollars);
+      assert.equal(prices.standardMonth.dollars, 2 * shipped.standardMonth.dollars);
+      assert.equal(prices.internetOutGib.dollars, shipped.internetOutGib.dollars);
+      assert.equal(api.asked.length, Object.keys(shipped).length);
+      assert.ok(api.asked.includes('AWSPriceListService.GetProducts AmazonStates USE1-StateTransition us-east-1'));
     } finally {
-      server.close();
+      api.stop();
     }
   });
+
+  test('prices refresh falls back to the public files where credentials do not allow GetProducts, and says so', async () => {
+    const api = await startPriceApi(() => ({ __type: 'AccessDeniedException', message: 'not authorized' }));
+    try {
+      const to = join(folder, 'refused.json');
+      const args = ['prices', 'refresh', '--to', to, '--from', await mirror()];
+      const { code, stdout, stderr } = await blockferryWith({ AWS_ENDPOINT_URL_PRICING: api.url }, ...args);
+      assert.equal(code, 0, stderr);
+      assert.match(
+        stdout,
+        /AccessDeniedException.*; the public price files are used instead\.\nFrom the price files at/,
+      );
+      const { prices } = parsePrices(JSON.parse(await readFile(to, 'utf8')), to);
+      assert.equal(prices.stateTransition.dollars, 2 * SHIPPED_PRICES.prices.stateTransition.dollars);
+      assert.equal(prices.natHour.dollars, SHIPPED_PRICES.prices.natHour.dollars);
+    } finally {
+      api.stop();
+    }
+  });
+
+  test('prices refresh writes a list from public files that estimate takes', async () => {
+    const to = join(folder, 'prices.json');
+    const { code, stderr } = await blockferry('prices', 'refresh', '--public', '--to', to, '--from', await mirror());
+    assert.equal(code, 0, stderr);
+    const list = parsePrices(JSON.parse(await readFile(to, 'utf8')), to);
+    assert.equal(list.prices.stateTransition.dollars, 2 * SHIPPED_PRICES.prices.stateTransition.dollars);
+    assert.equal((await blockferry('estimate', '--allocated', '10', '--prices', to)).code, 0);
+  });
+
+  /** Address of a server of price files, which ends with the tests. */
+  async function mirror(): Promise<string> {
+    const server = createServer((request, response) => {
+      response.end(JSON.stringify(offerOf(request.url?.split('/')[4] ?? '')));
+    }).listen(0, '127.0.0.1');
+    servers.push(server);
+    await once(server, 'listening');
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
 });
+
+/** Answers GetProducts as AWS does: each product is JSON text inside the JSON answer. Remembers what was asked. */
+async function startPriceApi(answer: (service: string, usageType: string) => object) {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk) => chunks.push(chunk));
+    request.on('end', () => {
+      const { ServiceCode, Filters } = JSON.parse(Buffer.concat(chunks).toString());
+      const of = (field: string) => Filters.find((filter: { Field: string }) => filter.Field === field)?.Value;
+      asked.push(`${request.headers['x-amz-target']} ${ServiceCode} ${of('usagetype')} ${of('regionCode')}`);
+      const body = answer(ServiceCode, of('usagetype'));
+      response.statusCode = '__type' in body ? 400 : 200;
+      response.setHeader('content-type', 'application/x-amz-json-1.1');
+      response.end(JSON.stringify(body));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, asked, stop: () => server.close() };
+}
+
+/** A product twice as dear as in the shipped list, with the free tier that AWS states before it. */
+function productOf(service: string, usagetype: string): string {
+  const { dollars = 0 } =
+    Object.values(SHIPPED_PRICES.prices).find(
+      (price) => price.serviceCode === service && price.usageType === usagetype,
+    ) ?? {};
+  const tier = (USD: number) => ({ pricePerUnit: { USD: String(USD) } });
+  const priceDimensions = { free: tier(0), paid: tier(2 * dollars) };
+  return JSON.stringify({
+    product: { sku: `S-${usagetype}`, attributes: { usagetype, regionCode: 'us-east-1' } },
+    serviceCode: service,
+    terms: { OnDemand: { term: { priceDimensions } } },
+    publicationDate: '2026-11-20T00:00:00Z',
+  });
+}
 
 /** A price file of AWS in which everything has become twice as dear. */
 function offerOf(service: string): object {
