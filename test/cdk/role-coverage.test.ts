@@ -1,6 +1,7 @@
 /** A whole run on the simulator, with every request to the vault held against the table from which the roles are made. */
 
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { type VaultAccess, vaultAccess } from '#cdk/vault-access.ts';
 import { commitPoint } from '#lib/backup/commit-point.ts';
