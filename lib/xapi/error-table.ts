@@ -68,7 +68,7 @@ const ROWS: readonly Columns[] = [
     RoleInsufficient,
     'give-up',
     'permission text',
-    'Give the user the role vm-admin (or vm-power-admin where whole VMs are snapshotted).',
+    'Give the user the role vm-admin; turning NBD on for a network needs a pool-admin once.',
     'RBAC_PERMISSION_DENIED',
   ],
   [NotCoordinator, 'follow', 'coordinator', 'List the coordinator with its certificate as a host.', 'HOST_IS_SLAVE'],

@@ -4,18 +4,7 @@ import * as z from 'zod/mini';
 import { parseVmId, type VmId } from '#lib/units.ts';
 import type { XapiCaller } from './session.ts';
 import type { StartedTask } from './task.ts';
-import {
-  nothing,
-  orNull,
-  recordsByRef,
-  taskRef,
-  textMap,
-  texts,
-  type VdiRef,
-  type VmRef,
-  vbdRef,
-  vmRef,
-} from './wire-types.ts';
+import { nothing, orNull, recordsByRef, taskRef, textMap, texts, type VmRef, vbdRef, vmRef } from './wire-types.ts';
 
 const vmId = z.pipe(z.string().check(z.regex(/^[0-9a-f-]{36}$/)), z.transform(parseVmId));
 
@@ -84,26 +73,4 @@ export function removeVmOtherConfig(session: XapiCaller, vm: VmRef, key: string)
 /** Removes a halted VM with its devices; its disks stay. */
 export async function startVmDestroy(session: XapiCaller, vm: VmRef): Promise<StartedTask<void>> {
   return { task: await session.change('Async.VM.destroy', [vm], taskRef), result: nothing };
-}
-
-export interface VmSnapshotOptions {
-  readonly nameLabel: string;
-  /** Disks to leave out. Hosts before xapi 21.4 know no such list: give none there. */
-  readonly ignoredVdis: readonly VdiRef[];
-}
-
-/**
- * Snapshots the disks of a VM one after another, not at one moment, and answers with the snapshot VM. Needs the role
- * vm-power-admin, where `VDI.snapshot` needs vm-admin.
- */
-export async function startVmSnapshot(
-  session: XapiCaller,
-  vm: VmRef,
-  options: VmSnapshotOptions,
-): Promise<StartedTask<VmRef>> {
-  const ignored = options.ignoredVdis.length === 0 ? [] : [options.ignoredVdis];
-  return {
-    task: await session.change('Async.VM.snapshot', [vm, options.nameLabel, ...ignored], taskRef),
-    result: vmRef,
-  };
 }
