@@ -20,6 +20,10 @@ export const TARGETS: ReadonlyMap<string, Measure> = new Map(
     ['T11', 't11-upload-cpu'],
     ['T12', 't12-bitmap-to-shards'],
     ['T13', 't13-cold-import'],
+    ['T14', 't14-restore'],
+    ['T15', 't15-serve'],
+    ['SCATTERED', 'scattered'],
+    ['GROWTH', 'cost-growth'],
   ].map(([name = '', file]): [string, Measure] => [name, async (stage) => (await load(file ?? '')).measure(stage)]),
 );
 

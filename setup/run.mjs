@@ -12,7 +12,6 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const stamp = join(root, 'node_modules', '.blockferry-lock');
 /** Debian keeps what only administrators need out of the ordinary PATH. */
 const searchPath = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
 
@@ -25,9 +24,10 @@ function fail(text) {
   process.exit(1);
 }
 
-function installPackages() {
+function installPackages(folder) {
+  const stamp = join(folder, 'node_modules', '.blockferry-lock');
   const lock = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
+    .update(readFileSync(join(folder, 'package-lock.json')))
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   say('Installing the locked npm packages (once; about a minute) ...');
@@ -36,7 +36,7 @@ function installPackages() {
     'npm',
     ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error', '--ignore-scripts'],
     {
-      cwd: root,
+      cwd: folder,
       stdio: ['ignore', 2, 'inherit'],
     },
   );
@@ -87,13 +87,19 @@ function needsOf(list) {
   return Object.entries(lists[list]).map(([command, debianPackage]) => ({ command, debianPackage }));
 }
 
-function parseArguments(words) {
-  const [first, list, ...rest] = words;
-  return first === '--needs' ? { needs: needsOf(list), program: rest } : { needs: [], program: words };
+/** What the benchmarks compare with has a lock of its own: the product has nothing to do with it. */
+function packagesOf(list) {
+  return list === 'bench' ? [root, join(root, 'bench', 'peers')] : [root];
 }
 
-const { needs, program } = parseArguments(process.argv.slice(2));
-installPackages();
+function parseArguments(words) {
+  const [first, list, ...rest] = words;
+  if (first !== '--needs') return { needs: [], packages: packagesOf(), program: words };
+  return { needs: needsOf(list), packages: packagesOf(list), program: rest };
+}
+
+const { needs, packages, program } = parseArguments(process.argv.slice(2));
+for (const folder of packages) installPackages(folder);
 installDebianPackages(needs);
 const env = { ...process.env, PATH: [join(root, 'node_modules', '.bin'), ...searchPath].join(delimiter) };
 const child = spawn(findNode(), program, { stdio: 'inherit', env });

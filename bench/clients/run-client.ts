@@ -25,10 +25,23 @@ export async function runClient(
   return JSON.parse(stdout);
 }
 
+/** Runs `script` from its source, as the command line does: its threads are files of their own. */
+export async function runSource(
+  script: string,
+  { input, env = {} }: { readonly input: object; readonly env?: Record<string, string> },
+): Promise<ClientReport> {
+  const { stdout } = await runMeasured([process.execPath, sourceOf(script), JSON.stringify(input)], env);
+  return JSON.parse(stdout);
+}
+
+function sourceOf(script: string): string {
+  return join(import.meta.dirname, '..', script);
+}
+
 /** CommonJS and minified, as cdk/step-function.ts has it. */
 export async function bundleClient(script: string, outfile: string): Promise<void> {
   await build({
-    entryPoints: [join(import.meta.dirname, '..', script)],
+    entryPoints: [sourceOf(script)],
     outfile,
     bundle: true,
     minify: true,

@@ -2,10 +2,12 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { writeConnection } from '#lib/backup/connection-document.ts';
+import { cutShards } from '#lib/backup/shards.ts';
 import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import type { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { RunPlan, Shard } from '#lib/format/plan.ts';
+import { PlannedGrains } from '#lib/format/planned-grains.ts';
 import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type Bytes, parseDiskId, parseRunId, parseVmId } from '#lib/units.ts';
@@ -15,10 +17,14 @@ export interface DiskToRead {
   readonly address: NbdAddress;
   readonly diskBytes: Bytes;
   readonly planned: GrainBitmap;
+  readonly readers: number;
 }
 
-/** Writes the documents and answers with the one shard that holds all of it. */
-export async function planReaderJob(store: ObjectStore, { address, diskBytes, planned }: DiskToRead): Promise<Shard> {
+/** Writes the documents and answers with the shards that a run with so many readers would cut. */
+export async function planReaderJob(
+  store: ObjectStore,
+  { address, diskBytes, planned, readers }: DiskToRead,
+): Promise<Shard[]> {
   const run = parseRunId(randomBytes(8).toString('hex'));
   const disk = parseDiskId(randomUUID());
   const time = new Date();
@@ -31,7 +37,7 @@ export async function planReaderJob(store: ObjectStore, { address, diskBytes, pl
     pool: 'bench',
     execution: 'bench',
     started: time,
-    readers: 1,
+    readers,
     disks: [
       {
         disk,
@@ -56,5 +62,5 @@ export async function planReaderJob(store: ObjectStore, { address, diskBytes, pl
   const session = new Secret('bench');
   const head = { ...HEAD, requires: [], run, execution: 'bench', pool: 'bench' };
   await writeConnection(store, { ...head, session, disks: [{ disk, exports }] });
-  return { runId: run, shard: 0, disk, firstGrain: 0, endGrain: planned.grains, plannedGrains: planned.count() };
+  return cutShards(run, [{ disk, planned: new PlannedGrains(planned) }], readers);
 }

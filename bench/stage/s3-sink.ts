@@ -1,16 +1,14 @@
 /**
  * The process behind `startSink`: an HTTPS server that answers as S3 does, remembers small objects and throws the bytes of
  * uploads away, the same for every client. What is looked at of a part is its length.
- * Usage: s3-sink.ts <certificate> <key>
+ * Usage: s3-sink.ts <certificate> <key> <bytes of the largest object to remember>
  */
 
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 
-const [certificatePath = '', keyPath = ''] = process.argv.slice(2);
-/** Documents of a run are smaller; what is larger is an upload in one request. */
-const REMEMBERED_BYTES = 4 * 1024 * 1024;
+const [certificatePath = '', keyPath = '', rememberedBytes] = process.argv.slice(2);
 const ETAG = '"d41d8cd98f00b204e9800998ecf8427e"';
 /** Not an MD5, by which clients would check what they sent. */
 const UPLOAD_ETAG = '"d41d8cd98f00b204e9800998ecf8427e-1"';
@@ -42,7 +40,7 @@ interface Body {
 }
 
 async function receive(request: IncomingMessage): Promise<Body> {
-  const remembers = Number(request.headers['content-length'] ?? 0) <= REMEMBERED_BYTES;
+  const remembers = Number(request.headers['content-length'] ?? 0) <= Number(rememberedBytes);
   const pieces: Buffer[] = [];
   let bytes = 0;
   request.on('data', (piece: Buffer) => {

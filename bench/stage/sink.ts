@@ -3,6 +3,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setDefaultCACertificates } from 'node:tls';
+import { Secret } from '#lib/secret.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
+import { s3Store } from '#lib/store/s3.ts';
+import { MIB } from '#lib/units.ts';
 import type { Stage } from './stage.ts';
 
 export const BUCKET = 'bench';
@@ -13,8 +18,21 @@ export interface Sink extends AsyncDisposable {
   readonly env: Record<string, string>;
 }
 
-export async function startSink(stage: Stage): Promise<Sink> {
-  const sink = fork(join(import.meta.dirname, 's3-sink.ts'), [stage.certificatePath, stage.keyPath]);
+/** The documents of a run are smaller, packs and their parts are not. */
+const DOCUMENT_BYTES = 4 * MIB;
+
+export function startSink(stage: Stage): Promise<Sink> {
+  return startServer(stage, DOCUMENT_BYTES);
+}
+
+/** The same server, which keeps all that is put, in memory. */
+export function startKeeper(stage: Stage): Promise<Sink> {
+  return startServer(stage, Number.MAX_SAFE_INTEGER);
+}
+
+async function startServer(stage: Stage, rememberedBytes: number): Promise<Sink> {
+  const script = join(import.meta.dirname, 's3-sink.ts');
+  const sink = fork(script, [stage.certificatePath, stage.keyPath, `${rememberedBytes}`]);
   const [port]: unknown[] = await once(sink, 'message');
   const endpoint = `https://${stage.subject}:${port}`;
   return {
@@ -34,4 +52,11 @@ export async function startSink(stage: Stage): Promise<Sink> {
       await exited;
     },
   };
+}
+
+/** For this process, which from now on trusts the stage's certificate alone. */
+export function storeOf(stage: Stage, { endpoint }: Sink): ObjectStore & Disposable {
+  setDefaultCACertificates([stage.certificate.certificatePem]);
+  const credentials = { accessKeyId: 'bench', secretAccessKey: new Secret('bench') };
+  return s3Store({ bucket: BUCKET, endpoint, credentials });
 }

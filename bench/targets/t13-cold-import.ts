@@ -7,7 +7,7 @@ import { alternate, medianOf, ratio, type Sample } from '../measuring/pairs.ts';
 import type { Stage } from '../stage/stage.ts';
 
 /** A single import takes 50 ms; the fastest of so many is one that nothing else held up. */
-const IMPORTS = 7;
+const IMPORTS = 5;
 /** What the function has in its environment. */
 const FUNCTION_ENV = { VAULT_BUCKET: 'bench', VAULT_PREFIX: '', VAULT_OWNER: 'any', AWS_REGION: 'us-east-1' };
 
