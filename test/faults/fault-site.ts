@@ -15,6 +15,7 @@ import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { underPrefix } from '#lib/store/prefixed-store.ts';
 import { s3Store } from '#lib/store/s3.ts';
+import type { S3Settings } from '#lib/store/s3-client.ts';
 import type { RunId } from '#lib/units.ts';
 import type { StepContract } from '#lib/workflow/contract.ts';
 import { StepOutOfTime } from '#lib/workflow/failures.ts';
@@ -29,16 +30,17 @@ const BUCKET = 'vault';
 const TRIES = 3;
 /** Seconds instead of minutes, for every wait: what is tried is that each one ends. */
 const NBD_DEADLINES = {
-  connectMs: 2_000,
-  greetingMs: 2_000,
-  startTlsMs: 2_000,
-  tlsMs: 2_000,
-  exportMs: 2_000,
-  progressMs: 1_000,
+  connectMs: 4_000,
+  greetingMs: 4_000,
+  startTlsMs: 4_000,
+  tlsMs: 4_000,
+  exportMs: 4_000,
+  progressMs: 4_000,
   closeMs: 500,
 };
-const S3_TIMEOUTS = { connectMs: 1_000, idleMs: 700, answerMs: 2_000 };
-const STEP_MS = 8_000;
+const S3_TIMEOUTS = { connectMs: 4_000, idleMs: 4_000, answerMs: 10_000 };
+/** Long on purpose: a machine that does much else is slow; rows that wait for the step's own end set it shorter. */
+const STEP_MS = 90_000;
 
 export class FaultSite implements AsyncDisposable {
   readonly lone: LoneSite;
@@ -58,6 +60,8 @@ export class FaultSite implements AsyncDisposable {
   poolChanges: Partial<PoolSettings> = {};
   /** The clock of the S3 server is so much ahead. */
   skewMs = 0;
+  /** What a step has until it is told to stop. */
+  stepMs = STEP_MS;
   #prefix = '';
   readonly #resources: AsyncDisposableStack;
   readonly #opened: Disposable[] = [];
@@ -100,6 +104,7 @@ export class FaultSite implements AsyncDisposable {
     this.beforeCommit = undefined;
     this.poolChanges = {};
     this.skewMs = 0;
+    this.stepMs = STEP_MS;
     this.isRunning = false;
   }
 
@@ -107,7 +112,7 @@ export class FaultSite implements AsyncDisposable {
   newVault(prefix: string): void {
     this.#prefix = prefix;
     for (const store of this.#opened.splice(0)) store[Symbol.dispose]();
-    this.lone.store = this.#open(this.server.endpoint);
+    this.lone.store = this.#open({ endpoint: this.server.endpoint });
   }
 
   get pool(): PoolSettings {
@@ -120,7 +125,7 @@ export class FaultSite implements AsyncDisposable {
    * `beforeShard` is what happens before the readers of a shard.
    */
   async backUp(input: RunRequest, beforeShard?: (shard: Shard) => Promise<void>): Promise<RunId> {
-    const store = this.#open(`http://127.0.0.1:${this.s3.port}`);
+    const store = this.#open({ endpoint: `http://127.0.0.1:${this.s3.port}`, timeouts: S3_TIMEOUTS, maxAttempts: 3 });
     const hooks = { beforeCommit: () => this.beforeCommit?.(), ...(beforeShard === undefined ? {} : { beforeShard }) };
     return runSteps((contract, step) => this.#tried(contract, store, step), input, hooks);
   }
@@ -132,7 +137,7 @@ export class FaultSite implements AsyncDisposable {
   #tried<T>(contract: StepContract, store: ObjectStore, step: (ports: StepPorts) => Promise<T>): Promise<T> {
     return triedAgain(contract, { tries: TRIES, also: [StepOutOfTime.failureName] }, async () => {
       const controller = new AbortController();
-      const timer = setTimeout(() => controller.abort(new StepOutOfTime('the step was told to stop')), STEP_MS);
+      const timer = setTimeout(() => controller.abort(new StepOutOfTime('the step was told to stop')), this.stepMs);
       try {
         return await step(this.#ports(store, controller.signal));
       } finally {
@@ -179,10 +184,10 @@ export class FaultSite implements AsyncDisposable {
     };
   }
 
-  #open(endpoint: string): ObjectStore {
+  #open(settings: Pick<S3Settings, 'endpoint' | 'timeouts' | 'maxAttempts'>): ObjectStore {
     const { accessKeyId, secretAccessKey } = this.server.credentials;
     const credentials = { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
-    const store = s3Store({ bucket: BUCKET, endpoint, credentials, timeouts: S3_TIMEOUTS, maxAttempts: 3 });
+    const store = s3Store({ bucket: BUCKET, credentials, ...settings });
     this.#opened.push(store);
     return underPrefix(store, this.#prefix);
   }

@@ -81,8 +81,16 @@ const HOST: readonly FaultRow[] = [
     strikes: ALL_THE_TIME,
     outcome: ['NbdCertificateMismatch'],
     person: 'restart the NBD service of the host (xapi-nbd)',
-    arrange: (site) => void Object.assign(site.lone.sim.faults, { nbdOldCertificate: true }),
-    repair: (site) => void Object.assign(site.lone.sim.faults, { nbdOldCertificate: false }),
+    arrange: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'replaced' }),
+    repair: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'current' }),
+  },
+  {
+    on: 'host',
+    fault: 'the NBD server shows a certificate that was renewed with its key',
+    strikes: ALL_THE_TIME,
+    outcome: 'completed',
+    arrange: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'renewed' }),
+    repair: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'current' }),
   },
   {
     on: 'host',

@@ -27,7 +27,7 @@ for (const [number, row] of rows.entries()) {
   }
 }
 console.log(`${results.length} faults, ${broken.length} rows do not hold`);
-if (values.write && broken.length === 0) {
+if (values.write) {
   const head =
     '| on | what was injected | how often | outcome | ended after | next point after | left by the run | left after the sweep |';
   await writeSection('faults', [head, '|---|---|---|---|---|---|---|---|', ...results.map(line)]);

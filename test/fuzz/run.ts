@@ -21,7 +21,7 @@ const RSS_LIMIT_BYTES = 384 * MIB;
 /** What a process learns about its code while it runs; a leak of one byte for each of a million inputs is less. */
 const HEAP_GROWTH_LIMIT_BYTES = 4 * MIB;
 /** A player tells of itself every 256 inputs: silence is a parser that does not come back. */
-const SILENCE_LIMIT_MS = 60_000;
+const SILENCE_LIMIT_MS = 300_000;
 
 type Figures = Extract<PlayerMessage, { kind: 'done' }>;
 

@@ -42,6 +42,7 @@ export const WAITS: Readonly<Record<string, readonly string[]>> = {
   // Listening and closing are this process's own.
   'lib/nbd-server/server.ts': ['MAX_CLIENTS'],
   'lib/executions/workflow-service.ts': ['requestTimeout', 'throwOnRequestTimeout: true'],
+  'lib/executions/function-logs.ts': ['requestTimeout', 'throwOnRequestTimeout: true'],
   'lib/executions/step-functions.ts': ['requestTimeout', 'throwOnRequestTimeout: true'],
   'lib/signing/kms-signer.ts': ['requestTimeout', 'throwOnRequestTimeout: true'],
   'lib/store/s3-client.ts': ['idleMs', 'answerMs', 'throwOnRequestTimeout: true'],
