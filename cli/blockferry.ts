@@ -20,6 +20,7 @@ import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
 import { addShow } from './show.ts';
 import { addStart } from './start.ts';
+import { addStartRestore } from './start-restore.ts';
 import { addStatus } from './status.ts';
 import { addSweep } from './sweep.ts';
 import { UsageError } from './vault-options.ts';
@@ -42,6 +43,8 @@ Examples:
 Credentials are those of the AWS tools: environment, profile, or role.
 `,
   );
+// A diagnostic report of Node lists the environment, in which a password and keys may be.
+process.report.excludeEnv = true;
 addList(program);
 addShow(program);
 addRestore(program);
@@ -60,6 +63,7 @@ addPrices(program);
 addCoverage(program);
 addDeploy(program);
 addStart(program);
+addStartRestore(program);
 addStatus(program);
 addLogs(program);
 

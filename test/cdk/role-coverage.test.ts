@@ -14,12 +14,17 @@ import { vaultPatterns } from '#lib/format/keys.ts';
 import { keepFirstFailure } from '#lib/observe/first-failure.ts';
 import { takeInventories } from '#lib/report/inventory.ts';
 import { keepReport } from '#lib/report/keep-report.ts';
+import { finishRestore } from '#lib/restore/finish-restore.ts';
+import { planRestore } from '#lib/restore/plan-restore.ts';
+import { verifyRange } from '#lib/restore/verify-range.ts';
+import { writeRange } from '#lib/restore/write-range.ts';
 import { retentionPolicy } from '#lib/retention/policy.ts';
 import { pruneVms } from '#lib/retention/prune-vms.ts';
 import { Secret } from '#lib/secret.ts';
 import { pemSigner } from '#lib/signing/pem-signer.ts';
 import { listDisks } from '#lib/vault/disks.ts';
 import { verifyDisk } from '#lib/verify/verify-disk.ts';
+import { accessTo, srOf } from '../fakes/host-access.ts';
 import { LoneSite } from '../fakes/lone-site.ts';
 import { memoryVersions } from '../fakes/memory-versions.ts';
 import { crashAt, type StoreCall } from '../fakes/store-faults.ts';
@@ -63,6 +68,21 @@ async function backUp(vm: string): Promise<void> {
   }
 }
 
+/** The whole VM to the pool that it came from. */
+async function restore(): Promise<void> {
+  const access = await accessTo(site.sim);
+  const sr = await srOf(access);
+  await access.session[Symbol.asyncDispose]();
+  const input = { execution: 'restore', request: { point: 'latest', sr, as: 'vm', identity: 'new' } } as const;
+  const plan = await noting('plan-restore', () => planRestore(site.ports, input));
+  for (const disk of plan.disks) {
+    await noting('write-range', () => writeRange(site.ports, disk));
+    await noting('verify-range', () => verifyRange(site.ports, disk));
+  }
+  const disks = plan.disks.map(({ disk }) => ({ disk, comparedBytes: 0 }));
+  await noting('finish-restore', () => finishRestore(site.ports, { ...input, ...plan, disks }));
+}
+
 /** What a run needs only when something goes wrong, or only for disks larger than this test's. */
 const ONLY_AT_TIMES = [
   // The lease of a run that is certainly dead.
@@ -75,7 +95,6 @@ const ONLY_AT_TIMES = [
   // Older points whose locks move out when their day is over.
   'commit-point list disks/*/ledger/*',
   // Points that were let go, and damage that was found.
-  'prune-points remove vms/*/metadata/*',
   'verify-points read disks/*/expired/*',
   'verify-points read disks/*/damaged/*',
   'verify-points write disks/*/damaged/*',
@@ -119,6 +138,7 @@ before(async () => {
     await runUntilDeath(site, { vm: uuid }, crashAt(call, 'after'));
     await noting('sweep-runs', () => sweepSite(site));
   }
+  await restore();
   await keepUp();
 });
 after(() => site[Symbol.asyncDispose]());

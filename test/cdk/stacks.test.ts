@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Match, type Template } from 'aws-cdk-lib/assertions';
 import { RUN_LIMIT_HOURS } from '#lib/workflow/backup-input.ts';
-import { FUNCTIONS, MACHINE_ARN, resolved, synthesize, testSettings } from './installation.ts';
+import { FUNCTIONS, MACHINE_ARN, RESTORE_STEPS, resolved, synthesize, testSettings } from './installation.ts';
 
 const { vault, pipeline, definition } = synthesize();
 const near = synthesize(
@@ -214,18 +214,24 @@ test('who judges what may go can delete nothing, and no role changes retention, 
   assert.doesNotMatch(JSON.stringify(statements(pipeline)), /Retention|LegalHold|Lifecycle|PutBucket/);
 });
 
+/** How a step is called in the ids of a template. */
+const inIds = (step: string) => step.replaceAll('-', '');
+
 test("only the steps that log in may read a pool's credential", () => {
   const readers = Object.entries(pipeline.findResources('AWS::IAM::Policy'))
     .filter(([, policy]) => JSON.stringify(policy).includes('secretsmanager:'))
     .map(([id]) => id.replace(/Role.*/, ''));
-  assert.deepEqual(readers.sort(), ['listvms', 'releasehost', 'snapshotdisks', 'sweepruns']);
+  assert.deepEqual(
+    readers.sort(),
+    [...RESTORE_STEPS.map(inIds), 'listvms', 'releasehost', 'snapshotdisks', 'sweepruns', 'takeinventory'].sort(),
+  );
 });
 
 test('the key serves only S3, and only for this bucket', () => {
   const uses = statements(pipeline).filter(({ Action }) => JSON.stringify(Action).includes('kms:'));
-  // All functions but list-vms, watch-points and remove-versions, and the state machine that reads its items and writes
-  // its results.
-  assert.equal(uses.length, FUNCTIONS.length - 3 + 1);
+  // All functions but list-vms, watch-points, remove-versions and release-restore, and the state machine that reads its
+  // items and writes its results.
+  assert.equal(uses.length, FUNCTIONS.length - 4 + 1);
   for (const { Condition } of uses) {
     assert.ok(Condition?.['StringEquals']?.['kms:ViaService'] !== undefined);
     assert.ok(Condition?.['StringLike']?.['kms:EncryptionContext:aws:s3:arn'] !== undefined);
@@ -257,12 +263,18 @@ test('without a network no function is in a VPC; with one, only those that talk 
       template.findResources('AWS::Lambda::Function', { Properties: { VpcConfig: Match.anyValue() } }),
     ).map(([id]) => id.replace(/Function.*/, ''));
   assert.deepEqual(inVpc(pipeline), []);
-  assert.deepEqual(inVpc(near).sort(), ['listvms', 'readshard', 'releasehost', 'snapshotdisks', 'sweepruns']);
+  assert.deepEqual(
+    inVpc(near).sort(),
+    [
+      ...RESTORE_STEPS.map(inIds),
+      ...['listvms', 'readshard', 'releasehost', 'snapshotdisks', 'sweepruns', 'takeinventory'],
+    ].sort(),
+  );
 });
 
 test('code of a function in a VPC cannot use the network permissions that Lambda needs', () => {
   const denied = statements(near).filter(({ Effect }) => Effect === 'Deny');
-  assert.equal(denied.length, 5);
+  assert.equal(denied.length, 6 + RESTORE_STEPS.length);
   for (const { Condition } of denied) assert.ok(Condition?.['ArnLike']?.['lambda:SourceFunctionArn'] !== undefined);
 });
 
