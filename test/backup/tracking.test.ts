@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Failure } from '#lib/failure.ts';
 import { findPoint } from '#lib/restore/points.ts';
+import { stopTracking } from '#sim/api/cbt-calls.ts';
 import { removeDisk } from '#sim/api/disk-moves.ts';
 import { addVbd } from '#sim/api/vbd-calls.ts';
 import { LoneSite, type SiteOptions } from '../fakes/lone-site.ts';
@@ -52,6 +53,30 @@ const disturbances: readonly (readonly [
 ])[] = [
   ['a host crash', 'cbt-was-off', (site) => site.sim.crashHost()],
   [
+    'somebody switched tracking off and on',
+    'chain-broken',
+    ({ sim: { world } }, vdi) => {
+      const ref = world.db.VDI.byUuid(vdi);
+      stopTracking(world, ref);
+      world.cbt.start(vdi, world.db.VDI.get(ref).virtual_size);
+      world.db.VDI.update(ref, { cbt_enabled: true });
+    },
+  ],
+  [
+    'somebody switched tracking off',
+    'cbt-was-off',
+    ({ sim: { world } }, vdi) => stopTracking(world, world.db.VDI.byUuid(vdi)),
+  ],
+  [
+    'a growth of the disk with which its log could not grow',
+    'cbt-was-off',
+    ({ sim }, vdi) => {
+      sim.faults.resizeLogFails = true;
+      sim.resize(vdi, 10 * GRAIN);
+      sim.faults.resizeLogFails = false;
+    },
+  ],
+  [
     'a purge of the metadata by hand',
     'base-gone',
     ({ sim }) => removeDisk(sim.world, sim.world.db.VDI.byUuid(sim.counters.cbtMetadata[0] ?? '')),
@@ -88,6 +113,28 @@ for (const [what, because, disturb] of disturbances) {
     assert.ok((await site.restore({ point: 'latest' })).equals(await site.diskBytes(vdi)));
   });
 }
+
+test('a snapshot that came without a log makes two fulls, each with its reason, and then increments again', async () => {
+  const { site, vm, vdi } = await siteWithDisk();
+  await using _ = site;
+  await site.backUp(vm);
+  site.sim.faults.snapshotLogFails = true;
+  assert.deepEqual(await runAfter(site, vm, () => undefined), ['snapshot-without-cbt']);
+  site.sim.faults.snapshotLogFails = false;
+  assert.deepEqual(await runAfter(site, vm, () => undefined), ['cbt-was-off']);
+  assert.deepEqual(await runAfter(site, vm, () => site.sim.write(vdi, 0, randomBytes(10))), ['incremental']);
+  assert.equal(site.sim.counters.cbtMetadata.length, 1);
+});
+
+test('a disk that was moved to another storage begins anew there, and is incremental again with the next run', async () => {
+  const { site, vm, vdi } = await siteWithDisk();
+  await using _ = site;
+  await site.backUp(vm);
+  const moved = site.sim.migrate(vdi, 'second');
+  assert.deepEqual(await runAfter(site, vm, () => undefined), ['first-backup']);
+  assert.deepEqual(await runAfter(site, vm, () => site.sim.write(moved, 0, randomBytes(10))), ['incremental']);
+  assert.ok((await site.restore({ point: 'latest' })).equals(await site.diskBytes(moved)));
+});
 
 test('a bitmap that is too short makes a full instead of a point that misses changes', async () => {
   const { site, vm, vdi } = await siteWithDisk();
