@@ -58,7 +58,9 @@ async function prune(options: PruneOptions): Promise<void> {
       reasons,
     }));
     const { unnamed, freedBytes } = plan;
-    process.stdout.write(`${JSON.stringify({ decisions, unnamed, freedBytes, pruned, due, waiting, locked, collected })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ decisions, unnamed, freedBytes, pruned, due, waiting, locked, collected })}\n`,
+    );
     return;
   }
   process.stdout.write(

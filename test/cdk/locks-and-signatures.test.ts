@@ -62,10 +62,10 @@ test('only who writes points may set locks, and only on what points consist of',
 
 test('nobody may lift a lock: no role is allowed to, and the bucket denies it to everybody', () => {
   assert.equal(holders(locking, 's3:BypassGovernanceRetention').size, 0);
-  const [policy] = Object.values(locking.vault.findResources('AWS::S3::BucketPolicy'));
-  const denials = (policy?.['Properties'].PolicyDocument.Statement as (Statement & { Principal: unknown })[]).filter(
-    ({ Effect, Action }) => Effect === 'Deny' && listOf(Action).includes('s3:BypassGovernanceRetention'),
-  );
+  const policies = Object.values(locking.vault.findResources('AWS::S3::BucketPolicy'));
+  const denials = policies
+    .flatMap(({ Properties }): (Statement & { Principal: unknown })[] => Properties.PolicyDocument.Statement)
+    .filter(({ Effect, Action }) => Effect === 'Deny' && listOf(Action).includes('s3:BypassGovernanceRetention'));
   assert.equal(denials.length, 1);
   assert.deepEqual(denials[0]?.Principal, { AWS: '*' });
 });

@@ -106,7 +106,10 @@ test('audit says up to which entry a ledger is signed and by which key, and find
   await writeFile(file, publicKey.export({ type: 'spki', format: 'pem' }));
   const whole = await blockferry('audit', '--public-key', file);
   assert.equal(whole.code, 0, whole.stdout);
-  assert.match(whole.stdout, new RegExp(`disk ${disk.disk}: signed up to entry 4 by sha256:[0-9a-f]{64}, 4 signatures`));
+  assert.match(
+    whole.stdout,
+    new RegExp(`disk ${disk.disk}: signed up to entry 4 by sha256:[0-9a-f]{64}, 4 signatures`),
+  );
   using store = vaultStore();
   const key = vaultKeys.signature(disk.disk, 4);
   const signature = await store.get(key);
@@ -123,7 +126,10 @@ test('prune shows who stays and why without changing anything, then lets go exac
   const shown = await blockferry('prune', ...rules, '--dry-run');
   assert.match(shown.stdout, /goes +no rule keeps it/);
   assert.match(shown.stdout, /stays +newest point/);
-  assert.match(shown.stdout, /2 of 4 points go; .* come free after 7 days, or when their locks end\.\nNothing was changed/);
+  assert.match(
+    shown.stdout,
+    /2 of 4 points go; .* come free after 7 days, or when their locks end\.\nNothing was changed/,
+  );
   assert.equal(JSON.parse((await blockferry('list', '--json')).stdout).length, 4);
   const { pruned } = JSON.parse((await blockferry('prune', ...rules, '--json')).stdout);
   assert.deepEqual(pruned, { points: 2, entries: 2 });
