@@ -1,5 +1,6 @@
 /** Writes the stored grains of a part as one pack, frame by frame, and its index beside it. */
 
+import assert from 'node:assert/strict';
 import { FRAME_CONTENT_BYTES } from '#lib/format/frame.ts';
 import { FrameEncoder } from '#lib/format/frame-encoder.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
@@ -26,7 +27,10 @@ export interface PackWriterSettings {
   readonly partBytes?: Bytes;
 }
 
-/** A window that is being compressed while the next one is filled. */
+/** Windows compressed at once while the next one is filled: with one, both processors of a reader wait in turn. */
+const ENCODERS = 2;
+
+/** A window that is being compressed. */
 interface FrameUnderWay {
   readonly facts: Omit<PackedFrame, 'storedBytes'>;
   readonly encoded: Promise<readonly Buffer[]>;
@@ -35,12 +39,13 @@ interface FrameUnderWay {
 export class PackWriter {
   readonly #settings: PackWriterSettings;
   readonly #writer: MultipartWriter;
-  readonly #encoder = new FrameEncoder();
+  readonly #encoders = Array.from({ length: ENCODERS }, () => new FrameEncoder());
   readonly #frames: PackedFrame[] = [];
-  #underWay: FrameUnderWay | undefined;
-  /** The window being filled: its stored grains one behind the other; and the buffer for the one after it. */
+  /** In disk order, oldest first. */
+  readonly #underWay: FrameUnderWay[] = [];
+  /** Windows that are filled or compressed: their stored grains one behind the other. They take turns. */
+  readonly #contents = Array.from({ length: ENCODERS }, () => Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES));
   #content = Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES);
-  #nextContent = Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES);
   #contentBytes = 0;
   #window = -1;
   #mask = 0;
@@ -68,29 +73,32 @@ export class PackWriter {
     this.#digests.push(Buffer.from(content.digest));
   }
 
-  /** Begins to compress the window, after the one before it has gone on its way. */
+  /** Begins to compress the window, after the oldest one under way has gone if all encoders are taken. */
   async #endFrame(): Promise<void> {
     if (this.#mask === 0) return;
-    await this.#sendFrame();
+    if (this.#underWay.length === ENCODERS) await this.#sendFrame();
+    const encoder = this.#encoders.shift();
+    assert(encoder !== undefined, 'fewer windows are under way than there are encoders');
+    this.#encoders.push(encoder);
     const content = this.#content.subarray(0, this.#contentBytes);
-    const encoded = this.#encoder.encode(content);
+    const encoded = encoder.encode(content);
     // The failure is thrown by `#sendFrame`; after an abort nobody calls it.
     encoded.catch(() => undefined);
     const facts = { window: this.#window, mask: this.#mask, contentBytes: content.length, digests: this.#digests };
-    this.#underWay = { facts, encoded };
-    [this.#content, this.#nextContent] = [this.#nextContent, this.#content];
+    this.#underWay.push({ facts, encoded });
+    this.#contents.push(this.#content);
+    this.#content = this.#contents.shift() ?? Buffer.allocUnsafeSlow(FRAME_CONTENT_BYTES);
     this.#contentBytes = 0;
     this.#mask = 0;
     this.#digests = [];
   }
 
-  /** Waits for the frame under way and sends it on. */
+  /** Waits for the oldest frame under way and sends it on. */
   async #sendFrame(): Promise<void> {
-    if (this.#underWay === undefined) return;
-    const { facts, encoded } = this.#underWay;
-    const pieces = await encoded;
-    this.#underWay = undefined;
-    this.#frames.push({ ...facts, storedBytes: pieces.reduce((sum, piece) => sum + piece.length, 0) });
+    const oldest = this.#underWay.shift();
+    if (oldest === undefined) return;
+    const pieces = await oldest.encoded;
+    this.#frames.push({ ...oldest.facts, storedBytes: pieces.reduce((sum, piece) => sum + piece.length, 0) });
     for (const piece of pieces) await this.#writer.write(piece);
   }
 
@@ -100,8 +108,8 @@ export class PackWriter {
    */
   async finish(): Promise<Receipt['pack']> {
     await this.#endFrame();
-    await this.#sendFrame();
-    this.#encoder.close();
+    while (this.#underWay.length > 0) await this.#sendFrame();
+    this.#closeEncoders();
     if (this.#frames.length === 0) return undefined;
     const { index, tail } = encodePackTail(this.#settings.pack, this.#frames);
     await this.#writer.write(tail);
@@ -119,7 +127,11 @@ export class PackWriter {
   }
 
   abort(): Promise<void> {
-    this.#encoder.close();
+    this.#closeEncoders();
     return this.#writer.abort();
+  }
+
+  #closeEncoders(): void {
+    for (const encoder of this.#encoders) encoder.close();
   }
 }
