@@ -56,10 +56,10 @@ function tableOf(points: readonly NamedPoint[]): string {
     formatTime(point.time),
     formatBytes(point.disks.reduce((sum, { diskBytes }) => sum + diskBytes, 0)),
     formatBytes(point.disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0)),
-    ...costCells(point),
     kindOf(point.disks),
+    ...costCells(point),
   ]);
-  return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'RUN COST', 'ESTIMATED', 'KIND'], rows)}\n`;
+  return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'KIND', 'RUN COST', 'ESTIMATED', 'DIFFERENCE'], rows)}\n`;
 }
 
 /** At list prices of Standard storage; absent for points whose run did not count its requests. */
@@ -70,7 +70,9 @@ function costOf(point: VmPoint): Difference | undefined {
 
 function costCells(point: VmPoint): string[] {
   const cost = costOf(point);
-  return cost === undefined ? ['', ''] : [`$${cost.actualDollars.toFixed(4)}`, `$${cost.estimatedDollars.toFixed(4)}`];
+  if (cost === undefined) return ['', '', ''];
+  const { actualDollars, estimatedDollars, explanation = '' } = cost;
+  return [`$${actualDollars.toFixed(4)}`, `$${estimatedDollars.toFixed(4)}`, explanation];
 }
 
 function kindOf(disks: NamedPoint['point']['disks']): string {

@@ -49,7 +49,8 @@ export async function commitPoint(ports: CommitPorts, run: RunId, asked: AskedFo
   const { store, clock } = ports;
   const before = store.tally?.counts;
   const plan = await readPlan(store, run);
-  if (clock.now().getTime() - plan.started.getTime() > RUN_LIMIT_MS) {
+  const began = clock.now();
+  if (began.getTime() - plan.started.getTime() > RUN_LIMIT_MS) {
     throw new RunExpired(
       `run ${run} began at ${plan.started.toISOString()}, too long ago to commit it; start a new run`,
     );
@@ -69,7 +70,8 @@ export async function commitPoint(ports: CommitPorts, run: RunId, asked: AskedFo
     if (outcome === 'lost-race') return { runId: run, outcome, point: '', storedBytes };
     outcomes.push(outcome);
   }
-  const point = await writePoint(ports, { plan, receipts, asked, before, locked });
+  const manifestBytes = entries.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
+  const point = await writePoint(ports, { plan, receipts, asked, before, locked, began, manifestBytes });
   for (const entry of entries) await signHead(ports, entry, lockOfEntry(rule, entry.time));
   if (rule !== undefined) await lockPoints(ports, { vm: plan.vm, policy: asked.policy }, rule);
   const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';

@@ -9,8 +9,9 @@ import type { Receipt } from '#lib/format/receipt.ts';
 import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
 import { addCounts } from '#lib/store/request-tally.ts';
-import { GRAIN_BYTES } from '#lib/units.ts';
+import { type Bytes, GRAIN_BYTES } from '#lib/units.ts';
 import type { LockPorts } from './extend-locks.ts';
+import { measuredRun } from './measured-run.ts';
 import { encodeWithRequests } from './own-request.ts';
 
 /** What the run's request says of itself, for the point. */
@@ -23,20 +24,25 @@ interface CommittedRun {
   /** Requests before the commit began. */
   readonly before: RequestCounts | undefined;
   readonly locked: PutOptions;
+  readonly began: Date;
+  readonly manifestBytes: Bytes;
 }
 
 /** Answers with the point's key. A point that is there already was written by an earlier attempt of this very run. */
 export async function writePoint(
   { store, clock }: LockPorts,
-  { plan, receipts, asked, before, locked }: CommittedRun,
+  { plan, receipts, asked, before, locked, ...commit }: CommittedRun,
 ): Promise<string> {
   const metadata = await describeMetadata(store, plan, locked);
-  const point = { ...pointOf(plan, receipts, clock.now()), ...metadata, ...asked };
+  const finished = clock.now();
+  const { began, manifestBytes } = commit;
+  const measured = measuredRun(plan, receipts, { durationMs: finished.getTime() - began.getTime(), manifestBytes });
+  const point = { ...pointOf(plan, receipts), finished, measured, ...metadata, ...asked };
   const key = vaultKeys.point(plan.vm, { time: point.time, run: plan.run });
   const readers = readerRequests(receipts);
   const encoded = encodeWithRequests(store.tally, before, (own) => {
     const requests = own && readers && addCounts(own, readers);
-    return encodeDocument({ ...point, measured: { ...point.measured, ...(requests && { requests }) } });
+    return encodeDocument({ ...point, measured: { ...measured, ...(requests && { requests }) } });
   });
   await store.putIfAbsent(key, encoded, locked);
   return key;
@@ -61,11 +67,9 @@ function readerRequests(receipts: readonly Receipt[]): RequestCounts | undefined
     : undefined;
 }
 
-function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): VmPoint {
-  const sum = (of: (receipt: Receipt) => number, among = receipts) =>
+function pointOf(plan: RunPlan, receipts: readonly Receipt[]): Omit<VmPoint, 'finished' | 'measured'> {
+  const sum = (of: (receipt: Receipt) => number, among: readonly Receipt[]) =>
     among.reduce((total, receipt) => total + of(receipt), 0);
-  const checks = receipts.map(({ measured }) => measured.hostCheck).filter((check) => check !== undefined);
-  const hostChecks = [...new Set(checks)].toSorted();
   return {
     ...HEAD,
     requires: [],
@@ -75,7 +79,6 @@ function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): V
     run: plan.run,
     execution: plan.execution,
     time: plan.started,
-    finished,
     disks: plan.disks.map((disk) => {
       const own = receipts.filter((receipt) => receipt.disk === disk.disk);
       return {
@@ -94,12 +97,5 @@ function pointOf(plan: RunPlan, receipts: readonly Receipt[], finished: Date): V
         storedBytes: sum(({ pack }) => pack?.bytes ?? 0, own),
       };
     }),
-    measured: {
-      nbdBytes: sum(({ measured }) => measured.nbdBytes),
-      nbdRequests: sum(({ measured }) => measured.nbdRequests),
-      readerMs: sum(({ measured }) => measured.durationMs),
-      readerCalls: receipts.length,
-      ...(hostChecks.length === 0 ? {} : { hostChecks }),
-    },
   };
 }

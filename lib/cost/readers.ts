@@ -7,6 +7,8 @@ import { type Charge, charge, type PriceList } from './prices.ts';
 export const READER_MIB_PER_SECOND = 625e6 / 8 / MIB;
 /** The memory of the function read-shard (lib/workflow/read-shard.ts): a test holds the two equal. */
 export const READER_MEMORY_MIB = 1024;
+/** That of commit-point, likewise. */
+export const COMMIT_MEMORY_MIB = 1024;
 /** XenServer's NBD server accepts 16 connections per host. */
 const MOST_READERS = 16;
 

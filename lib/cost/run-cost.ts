@@ -5,6 +5,7 @@ import type { StorageClass } from '#lib/store/object-store.ts';
 import type { Bytes } from '#lib/units.ts';
 import { type Charge, charge, type PriceList, together } from './prices.ts';
 import { READER_MEMORY_MIB } from './readers.ts';
+import { runTransitions } from './run-transitions.ts';
 import { CLASS_TERMS, storageMonth } from './storage-class.ts';
 
 export interface RunUsage {
@@ -38,16 +39,18 @@ export function runCost(prices: PriceList, usage: RunUsage, storageClass: Storag
   };
 }
 
-/** States that a run enters beside those for each call of a reader. */
-const RUN_TRANSITIONS = 30;
 const MS_PER_SECOND = 1000;
 
-/** What a point's record says of its run: its readers and its commit. Points of older versions did not count requests. */
+/**
+ * What a point's record says of its run: its readers and its commit. Points of older versions counted no requests, and
+ * their transitions follow from the calls of their readers.
+ */
 export function usageOf({ disks, measured }: VmPoint): RunUsage {
+  const { readerCalls = 0 } = measured;
   return {
-    lambdaGbSeconds: ((measured.readerMs / MS_PER_SECOND) * READER_MEMORY_MIB) / 1024,
-    lambdaRequests: measured.readerCalls ?? 0,
-    stateTransitions: RUN_TRANSITIONS + (measured.readerCalls ?? 0),
+    lambdaGbSeconds: measured.gbSeconds ?? ((measured.readerMs / MS_PER_SECOND) * READER_MEMORY_MIB) / 1024,
+    lambdaRequests: readerCalls,
+    stateTransitions: measured.transitions ?? runTransitions({ shards: readerCalls, readerCalls }),
     puts: measured.requests?.puts ?? 0,
     gets: measured.requests?.gets ?? 0,
     storedBytes: disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
