@@ -46,7 +46,8 @@ function monthText(what: string, month: MonthEstimate): string {
   return `${what}: $${totalOf(month).toFixed(2)}\n${termTable(month)}`;
 }
 
-function termTable(terms: Readonly<Record<string, Charge>>): string {
+/** Every sum with its multiplication. */
+export function termTable(terms: Readonly<Record<string, Charge>>): string {
   const rows = Object.entries(terms).map(([term, charge]) => [term, dollars(charge), charge.arithmetic]);
   return formatTable(['FOR', 'DOLLARS', 'ARITHMETIC'], rows);
 }

@@ -14,11 +14,14 @@ import type { VmPoint } from '#lib/format/point.ts';
 import { listPoints } from '#lib/restore/points.ts';
 import { GIB, MIB } from '#lib/units.ts';
 import { STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
+import { policyEstimate, policyText } from './estimate-policy.ts';
 import { type EstimateResult, estimateText } from './estimate-text.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
 
 interface EstimateOptions extends VaultOptions {
   readonly vm?: string;
+  readonly policy?: string;
+  readonly settings: string;
   readonly allocated?: number;
   readonly change?: number;
   readonly runs: number;
@@ -47,6 +50,8 @@ export function addEstimate(program: Command): void {
   addVaultOptions(program.command('estimate'))
     .description('what backups of a VM cost for each run and each month, with the arithmetic')
     .option('--vm <uuid or name>', 'a VM that has points in the vault: its own changed blocks are used')
+    .option('--policy <name>', 'every VM that this policy of the settings file selects')
+    .option('--settings <file>', 'the settings file, for --policy', 'blockferry.json')
     .option('--allocated <GiB>', 'without points: what its disks have allocated', positive)
     .option('--change <GiB>', 'what changes between two runs', positive)
     .option('--runs <count>', 'runs a month', positive, MONTH_DAYS)
@@ -79,6 +84,7 @@ function positive(text: string): number {
 
 async function estimate(options: EstimateOptions): Promise<void> {
   const prices = options.prices === undefined ? SHIPPED_PRICES : await pricesOf(options.prices);
+  if (options.policy !== undefined) return estimateOfPolicy({ ...options, policy: options.policy }, prices);
   const points = options.vm === undefined ? [] : await pointsOf(options, options.vm);
   const sizes = sizesOf(options, points);
   const setup = setupOf(options);
@@ -105,6 +111,12 @@ async function estimate(options: EstimateOptions): Promise<void> {
   };
   process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : estimateText(result, new Date()));
   judge(options, result);
+}
+
+async function estimateOfPolicy(options: EstimateOptions & { policy: string }, prices: PriceList): Promise<void> {
+  using vault = openVault(options);
+  const result = await policyEstimate(vault.store, options, { prices, setup: setupOf(options) });
+  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : policyText(result, new Date()));
 }
 
 async function pricesOf(file: string): Promise<PriceList> {

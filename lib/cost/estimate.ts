@@ -85,7 +85,6 @@ export function estimateMonth(
     });
   const keptIncrements = load.which === 'first' ? count / 2 : load.incrementsKept;
   const stored = (full.bytes + keptIncrements * increment.bytes) * storedRatio;
-  const moved = runs.reduce((sum, { bytes }) => sum + bytes, count * increment.bytes);
   return {
     storage: storageMonth(prices, setup.storageClass, {
       bytes: stored,
@@ -99,8 +98,13 @@ export function estimateMonth(
     secret: charge(prices, 'secretMonth', 1),
     endpoints: endpointsMonth(prices, setup),
     watching: together(charge(prices, 'logGib', WATCHING.logGib), charge(prices, 'alarmMonth', WATCHING.alarms)),
-    link: linkMonth(prices, setup.link, moved),
+    link: linkMonth(prices, setup.link, movedBytes(load, load.which)),
   };
+}
+
+/** What a month moves from the hosts to AWS, before compression. */
+export function movedBytes({ full, increment, incrementsPerMonth }: Workload, which: 'first' | 'steady'): Bytes {
+  return (which === 'first' ? full.bytes : 0) + incrementsPerMonth * increment.bytes;
 }
 
 /** Bringing `storedBytes` home: compressed as they are stored, in ranges of one part. */

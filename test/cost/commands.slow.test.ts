@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parsePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
 import { Secret } from '#lib/secret.ts';
 import { s3Store } from '#lib/store/s3.ts';
+import { GIB } from '#lib/units.ts';
 import { type S3Server, startS3Server } from '#local/s3/server.ts';
-import { encodePoint, keyOf, pointOf } from '../report/point-fixture.ts';
+import { encodePoint, idOf, keyOf, pointOf } from '../report/point-fixture.ts';
 
 const COMMAND = join(import.meta.dirname, '..', '..', 'cli', 'blockferry.ts');
 const DAY_MS = 86_400_000;
@@ -39,6 +42,14 @@ describe('the commands about cost', () => {
       });
       await store.put(keyOf(point), encodePoint(point));
     }
+    const vm = (name: string) => ({
+      uuid: idOf(name),
+      name,
+      tags: [],
+      disks: [{ uuid: idOf(`disk of ${name}`), name: 'root', allocatedBytes: 50 * GIB }],
+    });
+    const vms = [vm('web-1'), vm('new-1')];
+    await store.put(vaultKeys.inventory('lab'), encodeDocument({ ...HEAD, pool: 'lab', time: new Date(), vms }));
   });
   after(async () => {
     await s3.stop();
@@ -76,6 +87,16 @@ describe('the commands about cost', () => {
     assert.match(stdout, /us-east-1 list prices of 2026-10-01 \(\d+ days old\)/);
   });
 
+  test('estimate --policy sizes every VM that the policy selects, by its increments or by what is allocated', async () => {
+    const settings = join(folder, 'blockferry.json');
+    await writeFile(settings, JSON.stringify({ policies: [{ name: 'nightly', select: 'all', at: '01:30' }] }));
+    const { code, stdout, stderr } = await blockferry('estimate', '--policy', 'nightly', '--settings', settings);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /Policy nightly, 2 VMs:/);
+    assert.match(stdout, /web-1 +1\.00 GiB +64\.0 MiB +\$\d+\.\d\d +changed blocks/);
+    assert.match(stdout, /new-1 +50\.0 GiB +1\.00 GiB +\$\d+\.\d\d +the allocated size/);
+  });
+
   test('a what-if changes the figures: Glacier IR stores for less', async () => {
     const storageOf = async (...args: string[]) => {
       const { stdout } = await blockferry('estimate', '--allocated', '1024', '--json', ...args);
@@ -94,8 +115,8 @@ describe('the commands about cost', () => {
 
   test('list has what each run cost beside its estimate', async () => {
     const { stdout } = await blockferry('list');
-    assert.match(stdout, /RUN COST +ESTIMATED/);
-    assert.match(stdout, /\$0\.00\d\d +\$0\.00\d\d +incremental/);
+    assert.match(stdout, /RUN COST +ESTIMATED +DIFFERENCE/);
+    assert.match(stdout, /incremental +\$0\.00\d\d +\$0\.00\d\d +mostly readers: \$0\.00\d+ measured/);
   });
 
   test('report writes the page and says what is in it', async () => {
@@ -103,7 +124,10 @@ describe('the commands about cost', () => {
     const { code, stdout, stderr } = await blockferry('report', '--to', to, '--keep-daily', '3');
     assert.equal(code, 0, stderr);
     assert.match(stdout, /1 VMs, 0 late/);
-    assert.match(await readFile(to, 'utf8'), /^<!doctype html>[\s\S]*web-1[\s\S]*Retention lets \d+ points go within a week/);
+    assert.match(
+      await readFile(to, 'utf8'),
+      /^<!doctype html>[\s\S]*web-1[\s\S]*Retention lets \d+ points go within a week/,
+    );
   });
 
   test('prices refresh asks GetProducts for every price, by usage type and region', async () => {

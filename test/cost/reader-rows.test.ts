@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { shardBytes } from '#lib/backup/shards.ts';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { lambdaTime, READER_MIB_PER_SECOND, readersFor, readerTime } from '#lib/cost/readers.ts';
 import { GIB } from '#lib/units.ts';
@@ -77,5 +78,34 @@ describe('Lambda for 1 TiB by link (storage.md 5)', () => {
       lambdaTime(SHIPPED_PRICES, { seconds: (4 * 50 * GIB) / (megabytes * 1e6), memoryMib: 1769 }).dollars;
     reproduces('at 500 MB/s', daily(500), '0.01');
     reproduces('at 125 MB/s', daily(125), '0.04');
+  });
+});
+
+describe('choosing shard size and memory (aws.md 7.4)', () => {
+  const MIB_PER_GIB = 1024;
+  const shardGib = (rate: number, seconds: number) => (rate * seconds) / MIB_PER_GIB;
+  const minutes = (gib: number, rate: number) => {
+    const { readerSeconds } = readerTime({ bytes: gib * GIB, readers: 1, linkMibPerSecond: rate });
+    return readerSeconds / 60;
+  };
+
+  test('the row "240 to 300 s for a shard" is reproduced for readers of 9.3, 20 and 74.5 MiB/s', () => {
+    reproduces('r = 20, least', shardGib(20, 240), '4.7');
+    reproduces('r = 20, most', shardGib(20, 300), '5.9');
+    reproduces('r = 74.5, least', shardGib(74.5, 240), '17');
+    reproduces('r = 74.5, most', shardGib(74.5, 300), '22');
+    reproduces('r = 9.3, least', shardGib(9.3, 240), '2.2');
+    reproduces('r = 9.3, most', shardGib(9.3, 300), '2.7');
+  });
+
+  test('the row "4 GiB" is reproduced: 256 shards of a TiB, 7.3 min at 9.3 MiB/s, 55 s at 74.5', () => {
+    assert.equal(TIB / shardBytes(TIB, 16), 256);
+    reproduces('9.3 MiB/s', minutes(4, 9.3), '7.3');
+    reproduces('74.5 MiB/s', minutes(4, 74.5) * 60, '55');
+  });
+
+  test('the row "20 GiB" is reproduced: 5 shards of 4 GiB, and enough for two rounds as we cut them', () => {
+    assert.equal(Math.ceil((20 * GIB) / (4 * GIB)), 5);
+    assert.equal(Math.ceil((20 * GIB) / shardBytes(20 * GIB, 16)), 32);
   });
 });

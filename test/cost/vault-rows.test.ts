@@ -116,6 +116,14 @@ describe('the rows below the tables (storage.md 5)', () => {
     assert.ok(price('kmsRequest', 3) < 0.0001);
   });
 
+  test('daily 50 GiB: requests are $0.005, extending the locks of every pack in use at most $0.01', () => {
+    const { puts } = packRequests(50 * GIB, { packBytes: GIB, partBytes: 32 * MIB, storedRatio: 0.5 });
+    reproduces('requests', price('standardPut', puts), '0.005');
+    // Packs of the full and of 30 increments; each is asked for once a day at most.
+    const inUse = packs(1024, 32).packs + (30 * 25 * GIB) / GIB;
+    assert.ok(price('standardPut', inUse) <= 0.01, String(inUse));
+  });
+
   test('month total of a 2 TiB disk: ideal, with compaction, without', () => {
     reproduces('ideal', standard(1.73), '40.8');
     reproduces('with compaction', standard(1.73 * 1.6), '64');
