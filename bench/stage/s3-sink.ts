@@ -40,7 +40,8 @@ interface Body {
 }
 
 async function receive(request: IncomingMessage): Promise<Body> {
-  const remembers = Number(request.headers['content-length'] ?? 0) <= Number(rememberedBytes);
+  const isPart = request.url?.includes('uploadId=') === true;
+  const remembers = !isPart && Number(request.headers['content-length'] ?? 0) <= Number(rememberedBytes);
   const pieces: Buffer[] = [];
   let bytes = 0;
   request.on('data', (piece: Buffer) => {

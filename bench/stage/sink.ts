@@ -18,8 +18,8 @@ export interface Sink extends AsyncDisposable {
   readonly env: Record<string, string>;
 }
 
-/** The documents of a run are smaller, packs and their parts are not. */
-const DOCUMENT_BYTES = 4 * MIB;
+/** The largest document of a run is the bitmap of its disk: 32 MiB for 16 TiB. Parts of uploads are never kept. */
+const DOCUMENT_BYTES = 40 * MIB;
 
 export function startSink(stage: Stage): Promise<Sink> {
   return startServer(stage, DOCUMENT_BYTES);
