@@ -110,19 +110,22 @@ export function keepProgress(session: XapiSession, { ref }: RestoredDisk, nextGr
   return setVdiOtherConfig(session, ref, { key: GRAINS_KEY, value: String(nextGrain) });
 }
 
-/** Gives every object of the restore its name, the VM last: it is what people look at. */
+/**
+ * Gives every object of the restore its name, the VM last: it is what people look at. The mark goes after the name, so
+ * that a failure between the two ends with everything removed rather than with a whole VM that is named as incomplete.
+ */
 export async function completeRestore(session: XapiSession, id: string): Promise<void> {
   const { disks, vms } = await readRestored(session);
   for (const { ref, record, mark } of disks) {
     if (mark.id !== id || !mark.incomplete) continue;
-    await removeVdiOtherConfig(session, ref, GRAINS_KEY);
-    await removeVdiOtherConfig(session, ref, INCOMPLETE_KEY);
     await setVdiNameLabel(session, ref, completeName(record.nameLabel));
+    await removeVdiOtherConfig(session, ref, INCOMPLETE_KEY);
+    await removeVdiOtherConfig(session, ref, GRAINS_KEY);
   }
   for (const { vm, mark } of vms) {
     if (mark.id !== id || !mark.incomplete) continue;
-    await removeVmOtherConfig(session, vm.ref, INCOMPLETE_KEY);
     await setVmNameLabel(session, vm.ref, completeName(vm.nameLabel));
+    await removeVmOtherConfig(session, vm.ref, INCOMPLETE_KEY);
   }
 }
 

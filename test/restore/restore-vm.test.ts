@@ -183,7 +183,7 @@ test('while the import is under way the VM is named as incomplete', async () => 
       const value: unknown = Reflect.get(session, key, session);
       if (typeof value !== 'function') return value;
       return async (...args: unknown[]) => {
-        if (args[0] === 'VM.remove_from_other_config') seen.push(...(await vmNames(fresh)));
+        if (args[0] === 'VM.set_name_label') seen.push(...(await vmNames(fresh)));
         return value.apply(session, args);
       };
     },
