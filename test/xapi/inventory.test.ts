@@ -162,7 +162,13 @@ test('a host says its address, version and certificate', async () => {
 
 test('only a network with the purpose nbd serves NBD with TLS', async () => {
   const network = (purpose: Record<string, Wire>): Wire =>
-    struct({ uuid: untyped(UUID), name_label: untyped('n'), bridge: untyped('xenbr0'), PIFs: array([untyped(OTHER)]), ...purpose });
+    struct({
+      uuid: untyped(UUID),
+      name_label: untyped('n'),
+      bridge: untyped('xenbr0'),
+      PIFs: array([untyped(OTHER)]),
+      ...purpose,
+    });
   const { host, session } = await answering({
     'network.get_all_records': struct({
       'OpaqueRef:a': network({ purpose: array([untyped('nbd')]) }),
