@@ -5,9 +5,10 @@ import { sha256Of } from '#lib/format/manifest.ts';
 import type { NamedPoint } from '#lib/restore/points.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type DiskId, parseDiskId } from '#lib/units.ts';
-import { UnexpectedReply } from '#lib/xapi/failures.ts';
+import { ObjectGone, UnexpectedReply } from '#lib/xapi/failures.ts';
 import { readAllNetworks } from '#lib/xapi/network.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
+import { findSr } from '#lib/xapi/sr.ts';
 import { readVbd } from '#lib/xapi/vbd.ts';
 import { readAllVms, readVm } from '#lib/xapi/vm.ts';
 import { importedVms, importVmMetadata } from '#lib/xapi/vm-metadata.ts';
@@ -62,7 +63,8 @@ export async function examinePool(
         'with a new uuid and new addresses, or delete the old VM first',
     );
   }
-  return [...(await networkRemarks(session, described)), ...described.leftOut];
+  const storage = await storageRemarks(session, described);
+  return [...(await networkRemarks(session, described)), ...storage, ...described.leftOut];
 }
 
 async function networkRemarks(session: XapiSession, { networks }: DescribedVm): Promise<string[]> {
@@ -76,6 +78,19 @@ async function networkRemarks(session: XapiSession, { networks }: DescribedVm): 
           `network ${nameLabel} does not exist on this pool: the VM is connected to ${other.nameLabel}, on the same bridge`,
         ];
   });
+}
+
+async function storageRemarks(session: XapiSession, { srs }: DescribedVm): Promise<string[]> {
+  const remarks: string[] = [];
+  for (const { uuid, nameLabel } of srs) {
+    try {
+      await findSr(session, uuid);
+    } catch (failure) {
+      if (!(failure instanceof ObjectGone)) throw failure;
+      remarks.push(`storage ${nameLabel} does not exist on this pool: its disks go to the chosen one`);
+    }
+  }
+  return remarks;
 }
 
 export interface VmParts {

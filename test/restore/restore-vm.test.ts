@@ -154,6 +154,10 @@ test('on the pool of the living VM the restored one shares no disk with it, and 
 test('what the new pool lacks and what the point does not hold is said before anything is made', async () => {
   const said = await remarks(fresh);
   assert.ok(
+    said.some((remark) => /^storage .* does not exist on this pool/.test(remark)),
+    said.join('\n'),
+  );
+  assert.ok(
     said.some((remark) => /network Pool-wide network .* Other LAN, on the same bridge/.test(remark)),
     said.join('\n'),
   );
@@ -162,7 +166,7 @@ test('what the new pool lacks and what the point does not hold is said before an
     said.join('\n'),
   );
   assert.deepEqual(
-    (await remarks(old)).filter((remark) => remark.includes('network')),
+    (await remarks(old)).filter((remark) => /network|storage/.test(remark)),
     [],
   );
 });
