@@ -44,6 +44,7 @@ export interface AlarmsProps {
   readonly backup: IStateMachine;
   readonly fleet: IStateMachine;
   readonly upkeep: IStateMachine;
+  readonly restore: IStateMachine;
   readonly topic: ITopic;
 }
 
@@ -66,7 +67,7 @@ export function alarms(scope: Construct, props: AlarmsProps): void {
 }
 
 /** Of workflows that did not end well, or did not begin. */
-function endAlarms({ backup, fleet, upkeep }: AlarmsProps): Readonly<Record<string, AlarmPlan>> {
+function endAlarms({ backup, fleet, upkeep, restore }: AlarmsProps): Readonly<Record<string, AlarmPlan>> {
   return {
     'run-failed': {
       severity: 'act',
@@ -97,6 +98,13 @@ function endAlarms({ backup, fleet, upkeep }: AlarmsProps): Readonly<Record<stri
       severity: 'act',
       what: 'The daily upkeep ended without success, so nobody looked at the vault.',
       metric: badEnds(upkeep),
+      threshold: 1,
+      quiet: true,
+    },
+    'restore-failed': {
+      severity: 'act',
+      what: 'A restore ended without success; what it had made on the pool was taken away again.',
+      metric: badEnds(restore),
       threshold: 1,
       quiet: true,
     },

@@ -20,18 +20,20 @@ export interface ObservabilityProps {
   readonly backup: IStateMachine;
   readonly fleet: IStateMachine;
   readonly upkeep: IStateMachine;
+  readonly restore: IStateMachine;
 }
 
 /** Answers with the topic that every alarm reports to. */
-export function observability(scope: Construct, { settings, watch, backup, fleet, upkeep }: ObservabilityProps): Topic {
+export function observability(scope: Construct, { settings, watch, ...workflows }: ObservabilityProps): Topic {
+  const { backup, fleet, upkeep, restore } = workflows;
   new Rule(scope, 'Watch', {
     description: 'Blockferry looks for VMs without a recent restore point',
     schedule: Schedule.rate(Duration.hours(WATCH_HOURS)),
     targets: [new LambdaFunction(watch, { retryAttempts: 2, maxEventAge: Duration.hours(WATCH_HOURS) })],
   });
   const topic = notifications(scope, settings);
-  runEndings(scope, { topic, backup, others: [fleet, upkeep] });
-  alarms(scope, { installation: settings.name, backup, fleet, upkeep, topic });
+  runEndings(scope, { topic, backup, others: [fleet, upkeep, restore] });
+  alarms(scope, { installation: settings.name, ...workflows, topic });
   dashboard(scope, settings.name, [backup, fleet]);
   return topic;
 }

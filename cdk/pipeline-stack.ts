@@ -59,6 +59,7 @@ export class PipelineStack extends Stack {
       backup,
       fleet,
       upkeep,
+      restore,
     });
     for (const policy of settings.policies) policySchedule(this, fleet, policy);
     new CfnOutput(this, 'BackupStateMachineArn', { value: backup.stateMachineArn });

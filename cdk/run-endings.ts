@@ -8,7 +8,7 @@ import type { Construct } from 'constructs';
 export interface RunEndingsProps {
   readonly topic: ITopic;
   readonly backup: IStateMachine;
-  /** Fleet, upkeep: whatever a person or a schedule starts. */
+  /** Fleet, upkeep, restore: whatever a person or a schedule starts. */
   readonly others: readonly IStateMachine[];
 }
 
@@ -34,7 +34,7 @@ export function runEndings(scope: Construct, { topic, backup, others }: RunEndin
     targets: [messageTo(topic)],
   });
   new Rule(scope, 'WorkflowEndedBadly', {
-    description: 'Blockferry tells of a fleet or of an upkeep that did not end well',
+    description: 'Blockferry tells of a fleet, an upkeep or a restore that did not end well',
     eventPattern: ended(others, {}),
     targets: [messageTo(topic)],
   });

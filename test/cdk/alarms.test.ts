@@ -161,6 +161,12 @@ const cases: Record<string, { fire: (Datum[] | Promise<Datum[]>)[]; rest: (Datum
     ),
     rest: [[], ended(BACKUP, 'ExecutionsFailed')],
   },
+  'restore-failed': {
+    fire: ['ExecutionsFailed', 'ExecutionsTimedOut', 'ExecutionsAborted'].map((metric) =>
+      ended('REF:RestoreStateMachine', metric),
+    ),
+    rest: [[], ended(BACKUP, 'ExecutionsFailed')],
+  },
   'sweeper-found-leftovers': { fire: [emitted({ SweptObjects: 3 })], rest: [[], emitted({ SweptObjects: 0 })] },
   'unexpected-full': {
     fire: [full('chain-broken')],
@@ -181,7 +187,7 @@ for (const [name, { fire, rest }] of Object.entries(cases)) {
 }
 
 /** Alarms that send no mail, because a message of their own tells of every run that ended badly. */
-const QUIET = ['run-failed', 'fleet-incomplete', 'upkeep-failed'];
+const QUIET = ['run-failed', 'fleet-incomplete', 'upkeep-failed', 'restore-failed'];
 
 test('every alarm is fired by a test, reports to the topic, and has a section in the runbook', () => {
   const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');

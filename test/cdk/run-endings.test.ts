@@ -55,10 +55,11 @@ function end(stateMachineArn: string, status: string, input: object = {}): Event
 const messagesOf = (event: Event) => rules.filter(({ EventPattern = {} }) => matches(EventPattern, event));
 
 for (const status of ['FAILED', 'TIMED_OUT', 'ABORTED']) {
-  test(`a run, a fleet and an upkeep that end ${status} are told of once each`, () => {
-    for (const machine of [MACHINE_ARN, 'REF:FleetStateMachine', 'REF:UpkeepStateMachine']) {
-      assert.equal(messagesOf(end(machine, status)).length, 1, machine);
+  test(`a run, a fleet, an upkeep and a restore that end ${status} are told of once each`, () => {
+    for (const name of ['Fleet', 'Upkeep', 'Restore']) {
+      assert.equal(messagesOf(end(`REF:${name}StateMachine`, status)).length, 1, name);
     }
+    assert.equal(messagesOf(end(MACHINE_ARN, status)).length, 1);
   });
 }
 

@@ -163,9 +163,10 @@ const targetsOf = (action: string, role = statements(pipeline)) =>
     .filter(({ Action }) => [Action].flat().includes(action))
     .flatMap(({ Resource }) => [Resource].flat().map(resolved));
 
-test('what functions delete by name are leases, connections, and points that were let go', () => {
+test('what functions delete by name are leases, reader slots, connections, and points that were let go', () => {
   const targets = targetsOf('s3:DeleteObject');
-  for (const target of targets) assert.match(target, /(lease\.json|connections\/\*|points\/\*|metadata\/\*)$/);
+  for (const target of targets)
+    assert.match(target, /(lease\.json|readers\/\*|connections\/\*|points\/\*|metadata\/\*)$/);
   assert.deepEqual(
     targetsOf('s3:DeleteObject', roleOf('prune-points')).map((target) => target.replace(/.*backups\//, '')),
     ['vms/*/metadata/*', 'vms/*/points/*'],
