@@ -85,8 +85,9 @@ async function restore(): Promise<void> {
 
 /** What a run needs only when something goes wrong, or only for disks larger than this test's. */
 const ONLY_AT_TIMES = [
-  // The lease of a run that is certainly dead.
+  // The lease of a run that is certainly dead, and the readers that such a run held.
   'snapshot-disks remove vms/*/lease.json',
+  'snapshot-disks remove pools/*/readers/*',
   // Packs above the size of one part, and the question whether one is stored whose answer got lost.
   'read-shard upload disks/*/packs/*',
   'read-shard abort disks/*/packs/*',
