@@ -182,7 +182,7 @@ const NBDKIT: readonly FaultRow[] = [
   }),
   filterRow('every read is 20 ms late', ['delay'], { settings: ['delay-read=20ms'], outcome: 'completed' }),
   filterRow('every read is later than the deadline', ['delay'], {
-    settings: ['delay-read=5s'],
+    settings: ['delay-read=5000ms'],
     outcome: ['NbdConnectionLost', 'StepOutOfTime'],
   }),
   filterRow('a rate of 16 Mbit/s', ['rate'], { settings: ['rate=16M'], outcome: 'completed' }),
