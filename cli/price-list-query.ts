@@ -22,6 +22,8 @@ const API_REGION = 'us-east-1';
 /** A product more or less would make a price ambiguous; so many cannot be meant by one usage type. */
 const MOST_PRODUCTS = 10;
 const ATTEMPTS = 5;
+/** A page of prices takes a second or two; whoever asks looks at a terminal meanwhile. */
+const REQUEST_TIMEOUT_MS = 20_000;
 /** Errors by which AWS says who may not ask. */
 const REFUSALS: ReadonlySet<string> = new Set([
   'AccessDeniedException',
@@ -38,7 +40,15 @@ const product = z.object({
 
 /** One request for each price of the list. Throws PriceListRefused and PricesUnavailable. */
 export async function queryOffers({ prices, region }: PriceList): Promise<Offers> {
-  const client = new PricingClient({ region: API_REGION, maxAttempts: ATTEMPTS });
+  const client = new PricingClient({
+    region: API_REGION,
+    maxAttempts: ATTEMPTS,
+    requestHandler: {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
+  });
   try {
     return await offersOf(client, { prices, region });
   } finally {

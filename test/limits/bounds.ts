@@ -58,6 +58,7 @@ export const WAITS: Readonly<Record<string, readonly string[]>> = {
   'lib/nbd/transport.ts': ['deadlineMs', 'lib/nbd/connect.ts: connectMs'],
   'lib/nbd/connection.ts': ['progressMs'],
   'lib/nbd/connect.ts': ['deadlineMs'],
+  'cli/price-list-query.ts': ['requestTimeout', 'throwOnRequestTimeout: true'],
   'cli/prices.ts': ['FETCH_LIMIT_MS'],
   'cli/files.ts': ['TOOL_DEADLINE_MS'],
   // A person looks at these three and ends them.
