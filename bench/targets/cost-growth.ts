@@ -20,6 +20,14 @@ const DISKS = [
   { name: '4 TiB', diskBytes: 4096 * GIB },
   { name: '16 TiB', diskBytes: 16_384 * GIB },
 ];
+/** The largest disk beside the smallest. */
+const FIGURES = [
+  { title: 'CPU seconds of the reader', of: ({ cpuSeconds }: Increment) => cpuSeconds, atMost: 1.3 },
+  { title: 'requests to S3', of: ({ requests }: Increment) => requests, atMost: 1.1 },
+  // On 64 GiB every sixth window changed, and neighbours are read in one request: at best 1 / (1 - 10 / 64) of them.
+  { title: 'requests over NBD', of: ({ nbdRequests }: Increment) => nbdRequests, atMost: 1.2 },
+  { title: 'KiB of shards and receipts', of: ({ payloadBytes }: Increment) => payloadBytes / 1024, atMost: 1.1 },
+];
 const CHART = join(import.meta.dirname, '..', '..', 'docs', 'cost-growth.svg');
 
 export async function measure(stage: Stage): Promise<Outcome> {
@@ -27,21 +35,19 @@ export async function measure(stage: Stage): Promise<Outcome> {
   for (const { name, diskBytes } of DISKS) {
     read.set(name, await readIncrement(stage, { diskBytes, changed: changedWindows(diskBytes) }));
   }
-  const panels = [
-    { title: 'CPU seconds of the reader', of: ({ cpuSeconds }: Increment) => cpuSeconds },
-    { title: 'requests to S3', of: ({ requests }: Increment) => requests },
-    { title: 'requests over NBD', of: ({ nbdRequests }: Increment) => nbdRequests },
-    { title: 'KiB of shards and receipts', of: ({ payloadBytes }: Increment) => payloadBytes / 1024 },
-  ].map(({ title, of }) => ({ title, bars: [...read].map(([name, one]) => ({ name, value: of(one) })) }));
+  const panels = FIGURES.map(({ title, of, atMost }) => ({
+    title,
+    atMost,
+    bars: [...read].map(([name, one]) => ({ name, value: of(one) })),
+  }));
   await writeFile(CHART, drawBars('The same 10 GiB of changes on disks of four sizes', panels));
-  const growth = (title: string, bars: readonly { readonly value: number }[], atMost: number) => ({
-    unit: `x ${title}`,
-    figure: (bars.at(-1)?.value ?? Number.NaN) / (bars[0]?.value ?? Number.NaN),
-    bound: { atMost },
-  });
   return {
     peer: 'the same changes on 64 GiB',
-    claims: panels.map(({ title, bars }, i) => growth(title, bars, i === 0 ? 1.3 : 1.1)),
+    claims: panels.map(({ title, bars, atMost }) => ({
+      unit: `x ${title}`,
+      figure: (bars.at(-1)?.value ?? Number.NaN) / (bars[0]?.value ?? Number.NaN),
+      bound: { atMost },
+    })),
     details: [...read].map(([name, one]) => describe(name, one)),
   };
 }
