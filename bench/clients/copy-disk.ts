@@ -19,7 +19,7 @@ import { grainsCovering, indexAfter, parseDiskId, parsePackId, parseRunId } from
 import type { NbdAddress } from '../stage/nbd-source.ts';
 import { report } from './spent.ts';
 
-export interface CopyDiskInput {
+interface CopyDiskInput {
   readonly address: NbdAddress;
   readonly endpoint: string;
   readonly bucket: string;

@@ -12,7 +12,7 @@ import { grainsCovering, indexAfter } from '#lib/units.ts';
 import type { NbdAddress } from '../stage/nbd-source.ts';
 import { report } from './spent.ts';
 
-export interface ReadExportInput {
+interface ReadExportInput {
   readonly address: NbdAddress;
   /** How much of the export to read, from its beginning. */
   readonly bytes: number;

@@ -14,7 +14,7 @@ import { readReceipt } from '#lib/vault/run-documents.ts';
 import { systemClock } from '#local/states/system-clock.ts';
 import { report, type Spent } from './spent.ts';
 
-export interface ReadShardsInput {
+interface ReadShardsInput {
   readonly bucket: string;
   readonly endpoint: string;
   readonly shards: readonly Shard[];

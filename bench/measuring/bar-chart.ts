@@ -1,6 +1,6 @@
 /** A row of small bar charts as SVG, for docs/. */
 
-export interface Panel {
+interface Panel {
   readonly title: string;
   readonly bars: readonly { readonly name: string; readonly value: number }[];
 }

@@ -13,7 +13,7 @@ import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type Bytes, parseDiskId, parseRunId, parseVmId } from '#lib/units.ts';
 import type { NbdAddress } from './nbd-source.ts';
 
-export interface DiskToRead {
+interface DiskToRead {
   readonly address: NbdAddress;
   readonly diskBytes: Bytes;
   readonly planned: GrainBitmap;
