@@ -9,11 +9,14 @@ import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
 import { parseVmId } from '#lib/units.ts';
 import { formatBytes, formatTable, formatTime } from './console-text.ts';
 import { addVaultOptions, openVault, type VaultOptions } from './vault-options.ts';
+import { type Verified, VerifiedPoints, verifiedText } from './verified.ts';
 
 interface ListOptions extends VaultOptions {
   readonly vm?: string;
   readonly json?: boolean;
 }
+
+type ListedPoint = NamedPoint & { readonly verified: Verified };
 
 export function addList(program: Command): void {
   addVaultOptions(program.command('list'))
@@ -26,16 +29,20 @@ export function addList(program: Command): void {
       const isId = options.vm !== undefined && /^[0-9a-f]{8}-/.test(options.vm);
       const all = await listPoints(vault.store, isId && options.vm !== undefined ? parseVmId(options.vm) : undefined);
       const points = isId || options.vm === undefined ? all : all.filter(({ point }) => point.vmName === options.vm);
-      process.stdout.write(options.json ? `${JSON.stringify(points.map(describePoint))}\n` : tableOf(points));
+      const verifiedPoints = new VerifiedPoints(vault.store);
+      const listed: ListedPoint[] = [];
+      for (const named of points) listed.push({ ...named, verified: await verifiedPoints.ofPoint(named.point.disks) });
+      process.stdout.write(options.json ? `${JSON.stringify(listed.map(describePoint))}\n` : tableOf(listed));
     });
 }
 
-function describePoint({ name, point }: NamedPoint) {
+function describePoint({ name, point, verified }: ListedPoint) {
   return {
     name,
     vm: point.vm,
     vmName: point.vmName,
     time: point.time,
+    verified,
     run: costOf(point),
     disks: point.disks.map(({ disk, device, diskBytes, kind, full, storedBytes }) => ({
       disk,
@@ -48,18 +55,19 @@ function describePoint({ name, point }: NamedPoint) {
   };
 }
 
-function tableOf(points: readonly NamedPoint[]): string {
+function tableOf(points: readonly ListedPoint[]): string {
   if (points.length === 0) return 'The vault holds no restore point.\n';
-  const rows = points.map(({ name, point }) => [
+  const rows = points.map(({ name, point, verified }) => [
     point.vmName,
     name,
     formatTime(point.time),
     formatBytes(point.disks.reduce((sum, { diskBytes }) => sum + diskBytes, 0)),
     formatBytes(point.disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0)),
     kindOf(point.disks),
+    verifiedText(verified),
     ...costCells(point),
   ]);
-  return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'KIND', 'RUN COST', 'ESTIMATED', 'DIFFERENCE'], rows)}\n`;
+  return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'KIND', 'VERIFIED', 'RUN COST', 'ESTIMATED', 'DIFFERENCE'], rows)}\n`;
 }
 
 /** At list prices of Standard storage; absent for points whose run did not count its requests. */

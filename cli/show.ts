@@ -2,12 +2,11 @@
 
 import type { Command } from 'commander';
 import type { HostCheck } from '#lib/format/receipt.ts';
-import type { Verification } from '#lib/format/verification.ts';
 import { findPoint, type NamedPoint } from '#lib/restore/points.ts';
-import { closestVerification } from '#lib/restore/verified-level.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { formatBytes, formatDuration, formatTable, formatTime } from './console-text.ts';
 import { addVaultOptions, openVault, type VaultOptions } from './vault-options.ts';
+import { type Verified, VerifiedPoints, verifiedText } from './verified.ts';
 
 interface ShowOptions extends VaultOptions {
   readonly vm?: string;
@@ -16,7 +15,7 @@ interface ShowOptions extends VaultOptions {
 
 type ShownDisk = NamedPoint['point']['disks'][number] & {
   readonly dataBytes: number;
-  readonly verified: { readonly level: number; readonly time?: Date; readonly findings: number };
+  readonly verified: Verified;
 };
 
 /** What is said of a connection to the host, by how it proved who it is. */
@@ -37,16 +36,12 @@ export function addShow(program: Command): void {
     .action(async (query: string, options: ShowOptions) => {
       using vault = openVault(options);
       const found = await findPoint(vault.store, { point: query, vm: options.vm });
+      const verifiedPoints = new VerifiedPoints(vault.store);
       const disks: ShownDisk[] = [];
       for (const disk of found.point.disks) {
         // Opening the content also proves that the ledger and the manifest of the disk are there and belong together.
         const { dataBytes } = await DiskContent.open(vault.store, disk);
-        const closest = await closestVerification(vault.store, disk);
-        const verified =
-          closest === undefined
-            ? { level: 0, findings: 0 }
-            : { level: closest.level, time: closest.time, findings: findingsOf(closest, disk.seq) };
-        disks.push({ ...disk, dataBytes, verified });
+        disks.push({ ...disk, dataBytes, verified: await verifiedPoints.ofDisk(disk) });
       }
       const json = { name: found.name, ...found.point, disks };
       process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : textOf(found, disks));
@@ -80,13 +75,4 @@ function textOf({ name, point }: NamedPoint, disks: readonly ShownDisk[]): strin
     `Restore it with: blockferry restore ${name} --disk ${disks[0]?.device ?? '0'} --to <file>`,
     '',
   ].join('\n');
-}
-
-function findingsOf({ findings }: Verification, seq: number): number {
-  return findings.filter(({ points }) => points.includes(seq)).length;
-}
-
-function verifiedText({ level, time, findings }: ShownDisk['verified']): string {
-  if (time === undefined) return 'at commit';
-  return `level ${level} at ${formatTime(time)}${findings === 0 ? '' : `: ${findings} FINDINGS`}`;
 }

@@ -122,6 +122,16 @@ test('list and show tell the points, their sizes and why a disk was read in full
   assert.match(shown.stdout, /0 +root +96\.0 MiB .* full: first-backup/);
 });
 
+test('list says how closely each point was verified, as text and as JSON', async () => {
+  assert.match((await blockferry('list')).stdout, /VERIFIED [\s\S]* first-backup +at commit/);
+  const verify = await blockferry('verify', '--level', '1');
+  assert.equal(verify.code, 0, verify.stderr);
+  assert.match((await blockferry('list')).stdout, / first-backup +level 1 at \d{4}-/);
+  const [point] = JSON.parse((await blockferry('list', '--json')).stdout);
+  assert.equal(point.verified.level, 1);
+  assert.equal(point.verified.findings, 0);
+});
+
 test('a partitioned disk restores byte for byte, and a second restore to the same file is refused', async () => {
   const to = join(folder, 'restored.raw');
   const { code, stdout, stderr } = await blockferry('restore', 'latest', '--to', to);

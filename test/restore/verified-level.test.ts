@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import { closestVerification } from '#lib/restore/verified-level.ts';
+import { closestVerification, newestVerifications } from '#lib/restore/verified-level.ts';
 import { parseDiskId } from '#lib/units.ts';
 import { memoryStore } from '../fakes/memory-store.ts';
 
@@ -27,11 +27,12 @@ test('the closest look at a point counts, and of several the newest', async () =
     };
     await store.put(vaultKeys.verification(disk, { time, level }), encodeDocument(record));
   }
-  const closest = async (seq: number) => {
-    const record = await closestVerification(store, { disk, seq });
+  const records = await newestVerifications(store, disk);
+  const closest = (seq: number) => {
+    const record = closestVerification(records, seq);
     return record === undefined ? undefined : [record.level, record.time.getUTCDate()];
   };
-  assert.deepEqual(await closest(2), [2, 2]);
-  assert.deepEqual(await closest(4), [1, 3]);
-  assert.equal(await closest(5), undefined);
+  assert.deepEqual(closest(2), [2, 2]);
+  assert.deepEqual(closest(4), [1, 3]);
+  assert.equal(closest(5), undefined);
 });
