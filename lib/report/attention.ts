@@ -1,7 +1,8 @@
-/** The parts of the page that ask for attention: what has no backup, and what is left on hosts. */
+/** The parts of the page that ask for attention: points that cannot be read, gaps in coverage, leftovers on hosts. */
 
 import type { PoolInventory } from '#lib/format/inventory.ts';
 import type { SweepResult } from '#lib/format/sweep-result.ts';
+import type { UnreadablePoint } from '#lib/restore/points.ts';
 import type { Gap, GapKind } from './coverage.ts';
 import { countText, timeText } from './figures.ts';
 import { html, type Markup } from './markup.ts';
@@ -42,6 +43,17 @@ export function coverageSection({ inventories, gaps }: Coverage): Markup {
   const hidden = ordered.length - rows.length;
   return html`<section id="coverage"><h2>Coverage</h2>${intro}
 <table class="cards"><thead><tr><th scope="col">VM</th><th scope="col">Pool</th><th scope="col">Gap</th><th scope="col">Why</th></tr></thead><tbody>${rows}</tbody></table>${hidden > 0 ? html`<p class="soft">${countText(hidden, 'more gap')} not listed; <code>blockferry coverage</code> prints all.</p>` : html``}</section>`;
+}
+
+/** Nothing in a vault where every point can be read. */
+export function unreadableSection(unreadable: readonly UnreadablePoint[]): Markup {
+  if (unreadable.length === 0) return html``;
+  const rows = unreadable
+    .slice(0, MOST_ROWS)
+    .map(({ key, why }) => html`<tr><th scope="row" data-name="Point">${key}</th><td data-name="Why">${why}</td></tr>`);
+  return html`<section id="unreadable"><h2>Restore points that cannot be read</h2>
+<p class="soft">They are in no other figure of this page, and retention lets no point of their VM go while they are there. An earlier version of the object, if the bucket keeps versions, is the point as it was committed.</p>
+<table class="cards"><thead><tr><th scope="col">Point</th><th scope="col">Why</th></tr></thead><tbody>${rows}</tbody></table></section>`;
 }
 
 export function leftoversSection(sweep: SweepResult | undefined): Markup {

@@ -3,7 +3,7 @@
 import type { Difference } from '#lib/cost/difference.ts';
 import { type Pricing, pointCost } from '#lib/cost/point-cost.ts';
 import type { VmPoint } from '#lib/format/point.ts';
-import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
+import { listReadablePoints, type NamedPoint, type UnreadablePoint } from '#lib/restore/points.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type Bytes, type DiskId, GRAIN_BYTES, parseVmId, type VmId } from '#lib/units.ts';
 
@@ -44,8 +44,15 @@ const VMS_AT_ONCE = 4;
 
 const VM_KEY = /^vms\/([0-9a-f-]{36})\/points\//;
 
+/** A VM's points as far as they can be read: one that is damaged is told of and keeps nobody from seeing the others. */
+export interface VmReading {
+  /** Undefined when no point of the VM can be read. */
+  readonly history: VmHistory | undefined;
+  readonly unreadable: readonly UnreadablePoint[];
+}
+
 /** Every VM that has a point, in order of its id. */
-export async function* readHistories(store: ObjectStore, pricing: Pricing): AsyncGenerator<VmHistory> {
+export async function* readHistories(store: ObjectStore, pricing: Pricing): AsyncGenerator<VmReading> {
   const vms = new Set<string>();
   for await (const { key } of store.list('vms/')) {
     const vm = VM_KEY.exec(key)?.[1];
@@ -53,10 +60,9 @@ export async function* readHistories(store: ObjectStore, pricing: Pricing): Asyn
   }
   const ids = [...vms];
   for (let i = 0; i < ids.length; i += VMS_AT_ONCE) {
-    const together = ids.slice(i, i + VMS_AT_ONCE).map((vm) => listPoints(store, parseVmId(vm)));
-    for (const points of await Promise.all(together)) {
-      const history = historyOf(points, pricing);
-      if (history !== undefined) yield history;
+    const together = ids.slice(i, i + VMS_AT_ONCE).map((vm) => listReadablePoints(store, parseVmId(vm)));
+    for (const { points, unreadable } of await Promise.all(together)) {
+      yield { history: historyOf(points, pricing), unreadable };
     }
   }
 }

@@ -1,7 +1,8 @@
 /** The report as one HTML page that needs nothing but itself: no script, no font, no request. */
 
 import type { SweepResult } from '#lib/format/sweep-result.ts';
-import { type Coverage, coverageSection, leftoversSection } from './attention.ts';
+import type { UnreadablePoint } from '#lib/restore/points.ts';
+import { type Coverage, coverageSection, leftoversSection, unreadableSection } from './attention.ts';
 import { costSection } from './cost-plot.ts';
 import { ageText, bytesText, countText, timeText } from './figures.ts';
 import type { FleetDay, FleetReport } from './fleet.ts';
@@ -17,6 +18,7 @@ export interface PageParts {
   /** How old the prices are, for people. */
   readonly pricesNote: string;
   readonly heat: readonly DiskHeat[];
+  readonly unreadable: readonly UnreadablePoint[];
   readonly coverage: Coverage;
   /** Undefined in a vault that was never swept. */
   readonly sweep: SweepResult | undefined;
@@ -25,13 +27,13 @@ export interface PageParts {
 /** The browser itself refuses whatever the page would load, should a name in it ever get out of its quotes. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-export function reportPage({ fleet, pricesNote, heat, coverage, sweep }: PageParts): string {
+export function reportPage({ fleet, pricesNote, heat, coverage, unreadable, sweep }: PageParts): string {
   const page = html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <link rel="icon" href="data:,"><title>Backups in ${fleet.vault}</title><style>${STYLE}</style></head>
-<body>${summary({ fleet, gaps: coverage.gaps, sweep })}
-<main>${historySection(fleet.days)}${costSection(fleet.vms)}${fleetSection(fleet)}${coverageSection(coverage)}${leftoversSection(sweep)}${heatSection(heat)}${notes(fleet, pricesNote)}</main></body></html>
+<body>${summary({ fleet, gaps: coverage.gaps, unreadable, sweep })}
+<main>${historySection(fleet.days)}${costSection(fleet.vms)}${fleetSection(fleet)}${unreadableSection(unreadable)}${coverageSection(coverage)}${leftoversSection(sweep)}${heatSection(heat)}${notes(fleet, pricesNote)}</main></body></html>
 `;
   return page.text;
 }

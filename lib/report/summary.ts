@@ -1,6 +1,7 @@
 /** The head of the page: the verdict at a glance, what asks for attention, and the figures of the whole fleet. */
 
 import type { SweepResult } from '#lib/format/sweep-result.ts';
+import type { UnreadablePoint } from '#lib/restore/points.ts';
 import type { Gap } from './coverage.ts';
 import { ageText, bytesText, countText, dollarsText, timeText } from './figures.ts';
 import type { FleetReport, VmReport } from './fleet.ts';
@@ -9,19 +10,16 @@ import { html, type Markup } from './markup.ts';
 export interface SummaryParts {
   readonly fleet: FleetReport;
   readonly gaps: readonly Gap[];
+  readonly unreadable: readonly UnreadablePoint[];
   readonly sweep: SweepResult | undefined;
 }
 
 /** Names that stand in the sentence of a finding; the others are in the table below. */
 const NAMED = 3;
 
-export function summary({ fleet, gaps, sweep }: SummaryParts): Markup {
+export function summary({ fleet, gaps, unreadable, sweep }: SummaryParts): Markup {
   const { vms, made, objectiveMs } = fleet;
   const late = vms.filter(({ status }) => status === 'late');
-  const verdict =
-    late.length === 0
-      ? html`<p class="verdict good">Every VM has a point younger than ${ageText(objectiveMs)}.</p>`
-      : html`<p class="verdict late">${countText(late.length, 'VM')} without a point younger than ${ageText(objectiveMs)}.</p>`;
   const findings = [
     ...findingOf(late, 'vms', (names) => `Late: ${names}`),
     ...findingOf(
@@ -29,6 +27,10 @@ export function summary({ fleet, gaps, sweep }: SummaryParts): Markup {
       'vms',
       (names) => `Unlike their own history, or past their budget: ${names}`,
     ),
+    ...countOf(unreadable.length, {
+      section: 'unreadable',
+      text: `${countText(unreadable.length, 'restore point')} that cannot be read`,
+    }),
     ...countOf(gaps.length, { section: 'coverage', text: `${countText(gaps.length, 'gap')} in coverage` }),
     ...countOf(sweep?.left.length ?? 0, {
       section: 'leftovers',
@@ -37,8 +39,19 @@ export function summary({ fleet, gaps, sweep }: SummaryParts): Markup {
   ];
   return html`<header><h1>Backups in ${fleet.vault}</h1>
 <p class="soft">As of <time datetime="${made.toISOString()}">${timeText(made)}</time>. Times are UTC.</p>
-${verdict}${findings.length === 0 ? html`<p class="soft">Nothing asks for attention.</p>` : html`<ul class="attention">${findings}</ul>`}</header>
+${verdict({ late: late.length, unreadable: unreadable.length, objectiveMs })}${findings.length === 0 ? html`<p class="soft">Nothing asks for attention.</p>` : html`<ul class="attention">${findings}</ul>`}</header>
 ${tiles(fleet)}`;
+}
+
+/** A VM none of whose points can be read is in no other figure: no good verdict may stand above it. */
+function verdict(of: { late: number; unreadable: number; objectiveMs: number }): Markup {
+  const objective = ageText(of.objectiveMs);
+  if (of.late > 0) {
+    return html`<p class="verdict late">${countText(of.late, 'VM')} without a point younger than ${objective}.</p>`;
+  }
+  return of.unreadable > 0
+    ? html`<p class="verdict late">${countText(of.unreadable, 'restore point')} cannot be read.</p>`
+    : html`<p class="verdict good">Every VM has a point younger than ${objective}.</p>`;
 }
 
 function findingOf(found: readonly VmReport[], section: string, sentence: (names: string) => string): Markup[] {

@@ -4,6 +4,7 @@ import { describePrices } from '#lib/cost/prices.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
 import type { PoolInventory } from '#lib/format/inventory.ts';
 import { readSweepResult } from '#lib/host/sweep-result.ts';
+import type { UnreadablePoint } from '#lib/restore/points.ts';
 import type { RetentionPolicy } from '#lib/retention/policy.ts';
 import { ObjectNotFound } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
@@ -38,7 +39,11 @@ export async function writeReport(
   const inventories = await readInventories(store);
   const headers = new ManifestHeaders(store, MANIFESTS_FOR_RETENTION);
   const covered: CoveredVm[] = [];
-  for await (const history of readHistories(store, request)) {
+  const unreadable: UnreadablePoint[] = [];
+  for await (const reading of readHistories(store, request)) {
+    unreadable.push(...reading.unreadable);
+    const { history } = reading;
+    if (history === undefined) continue;
     const policy = policyOf(history, request.policies ?? [], inventories);
     builder.add(history, await findingsOf(history, { store, headers, policy, request }));
     covered.push(coveredVm(history));
@@ -46,6 +51,7 @@ export async function writeReport(
   const fleet = builder.finish();
   const page = reportPage({
     fleet,
+    unreadable,
     heat: await readHeat(store, fleet),
     coverage: { inventories, gaps: coverageGaps(inventories, covered, request.policies) },
     sweep: await readSweepResult(store),

@@ -2,9 +2,10 @@
 
 import { Failure } from '#lib/failure.ts';
 import { parseDocument } from '#lib/format/document.ts';
-import { DamagedObject } from '#lib/format/failures.ts';
+import { DamagedObject, UnsupportedFormat } from '#lib/format/failures.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { type PointDisk, type VmPoint, vmPoint } from '#lib/format/point.ts';
+import { ObjectNotFound } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import type { VmId } from '#lib/units.ts';
 
@@ -30,28 +31,71 @@ function byTime({ point: a }: NamedPoint, { point: b }: NamedPoint): number {
   );
 }
 
-/** All points of the vault, or of one VM, by VM and then oldest first. */
+/** All points of the vault, or of one VM, by VM and then oldest first. Throws on the first that is damaged. */
 export async function listPoints(store: ObjectStore, vm?: VmId): Promise<NamedPoint[]> {
-  const keys: { key: string; name: string }[] = [];
+  const points: NamedPoint[] = [];
+  for await (const some of fetched(store, vm, readPoint)) points.push(...some);
+  return points.sort(byTime);
+}
+
+export interface UnreadablePoint {
+  readonly key: string;
+  readonly why: string;
+}
+
+/** For those who only tell of points: what cannot be read is named beside the others, and hides none of them. */
+export async function listReadablePoints(
+  store: ObjectStore,
+  vm: VmId,
+): Promise<{ readonly points: readonly NamedPoint[]; readonly unreadable: readonly UnreadablePoint[] }> {
+  const points: NamedPoint[] = [];
+  const unreadable: UnreadablePoint[] = [];
+  for await (const some of fetched(store, vm, tryPoint)) {
+    for (const each of some) {
+      if (each === undefined) continue;
+      if ('why' in each) unreadable.push(each);
+      else points.push(each);
+    }
+  }
+  return { points: points.sort(byTime), unreadable };
+}
+
+/** What `read` makes of every point, a few at a time, in the order of their keys. */
+async function* fetched<Item>(
+  store: ObjectStore,
+  vm: VmId | undefined,
+  read: (store: ObjectStore, at: PointKey) => Promise<Item>,
+): AsyncGenerator<Item[]> {
+  const keys: PointKey[] = [];
   for await (const { key } of store.list(vm === undefined ? vaultKeys.vms() : vaultKeys.points(vm))) {
     const name = POINT_KEY.exec(key)?.[2];
     if (name !== undefined) keys.push({ key, name });
   }
-  const points: NamedPoint[] = [];
   for (let i = 0; i < keys.length; i += FETCHES_AT_ONCE) {
-    const fetched = keys.slice(i, i + FETCHES_AT_ONCE).map(async ({ key, name }) => ({
-      name,
-      point: await readPoint(store, key),
-    }));
-    points.push(...(await Promise.all(fetched)));
+    yield await Promise.all(keys.slice(i, i + FETCHES_AT_ONCE).map((at) => read(store, at)));
   }
-  return points.sort(byTime);
+}
+
+interface PointKey {
+  readonly key: string;
+  readonly name: string;
+}
+
+/** Undefined for a point that retention let go since its key was listed. */
+async function tryPoint(store: ObjectStore, at: PointKey): Promise<NamedPoint | UnreadablePoint | undefined> {
+  try {
+    return await readPoint(store, at);
+  } catch (failure) {
+    if (failure instanceof ObjectNotFound) return undefined;
+    if (!(failure instanceof DamagedObject || failure instanceof UnsupportedFormat)) throw failure;
+    return { key: at.key, why: failure.message };
+  }
 }
 
 /** Throws DamagedObject for a point that lies under the name of another: it would be restored as what it is not. */
-async function readPoint(store: ObjectStore, key: string): Promise<VmPoint> {
+async function readPoint(store: ObjectStore, { key, name }: PointKey): Promise<NamedPoint> {
   const point = parseDocument(vmPoint, await store.get(key), key);
-  if (vaultKeys.point(point.vm, point) === key) return point;
+  if (vaultKeys.point(point.vm, point) === key) return { name, point };
   throw new DamagedObject(
     `${key} is the point of ${point.time.toISOString()} that run ${point.run} made of VM ${point.vm}: it was moved or overwritten; remove it, its own key is ${vaultKeys.point(point.vm, point)}`,
   );

@@ -25,8 +25,8 @@ describe('what retention will let go', () => {
       for (const vdi of vm.vdis) site.sim.write(vdi, run * GRAIN_BYTES, randomBytes(3 * GRAIN_BYTES));
       await site.backUp(vm.uuid);
     }
-    for await (const history of readHistories(site.store, { prices: SHIPPED_PRICES, storageClass: 'STANDARD' })) {
-      points = history.points;
+    for await (const { history } of readHistories(site.store, { prices: SHIPPED_PRICES, storageClass: 'STANDARD' })) {
+      points = history?.points ?? assert.fail();
     }
   });
   after(() => site[Symbol.asyncDispose]());
