@@ -17,6 +17,7 @@ import type { XapiHost } from '#lib/xapi/pinned-agent.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import { systemClock } from '#local/states/system-clock.ts';
 import { readPassword } from './password.ts';
+import { remarkRebuiltIndexes } from './rebuilt-indexes.ts';
 import { UsageError } from './vault-options.ts';
 
 export interface ToPoolOptions {
@@ -69,7 +70,9 @@ export async function restoreToPool(restore: PoolRestore, options: ToPoolOptions
     const otherHosts = options.otherHost ?? [];
     const access = { session, otherHosts, clock: systemClock, signal: interrupted.signal };
     const request = await requested(restore, session, { ...options, sr });
-    return await restoreToHost(access, request, restore.onProgress);
+    const restored = await restoreToHost(access, request, restore.onProgress);
+    for (const { content } of request.disks) remarkRebuiltIndexes(content, restore.onRemark);
+    return restored;
   } finally {
     process.removeListener('SIGINT', onInterrupt);
   }

@@ -10,6 +10,7 @@ import { DiskContent } from '#lib/vault/disk-content.ts';
 import type { FrameUnpacker } from '#lib/vault/unpack-frames.ts';
 import { formatBytes, formatDuration } from './console-text.ts';
 import { fingerprintOption } from './host-options.ts';
+import { remarkRebuiltIndexes } from './rebuilt-indexes.ts';
 import { progressLine } from './restore-progress.ts';
 import { otherHost, restoreToPool, type ToPoolOptions } from './restore-to-pool.ts';
 import { unpackingThreads } from './unpacking-threads.ts';
@@ -100,10 +101,13 @@ interface Restoring {
   readonly onProgress: (progress: RestoreProgress) => void;
 }
 
+function onRemark(remark: string): void {
+  process.stderr.write(`note: ${remark}\n`);
+}
+
 type Restored = RestoreProgress & { readonly what: string; readonly to: string };
 
 async function toPool(shared: Restoring, options: RestoreOptions): Promise<Restored> {
-  const onRemark = (remark: string) => process.stderr.write(`note: ${remark}\n`);
   const restored = await restoreToPool({ ...shared, onRemark }, options);
   const { vm, vdis } = restored;
   const what = vm === undefined ? `disk ${vdis.join(', ')}` : `VM ${vm.nameLabel} (${vm.uuid}), halted,`;
@@ -118,12 +122,21 @@ async function toPath(
   const { disk, seq } = diskOfPoint(point, options.disk);
   const content = await DiskContent.open(store, { disk, seq }, unpacker);
   const shared: DiskOptions = { onDamage: options.keepGoing ? 'go-on' : 'stop', onProgress };
-  const named = { disk, what: `disk ${disk}`, to };
+  const restored = await intoPath(content, { ...options, to }, shared);
+  remarkRebuiltIndexes(content, onRemark);
+  return { ...restored, disk, what: `disk ${disk}`, to };
+}
+
+async function intoPath(
+  content: DiskContent,
+  { to, ...options }: RestoreOptions & { readonly to: string },
+  shared: DiskOptions,
+): Promise<RestoreProgress> {
   if (await isBlockDevice(to)) {
     if (options.format === 'vhd') throw new UsageError('a block device takes --format raw only');
     const before = options.targetIsZero ? 'zeros' : 'unknown';
-    return { ...(await restoreBlockDevice(content, { path: to, before }, shared)), ...named };
+    return restoreBlockDevice(content, { path: to, before }, shared);
   }
   const toFile = options.format === 'vhd' ? restoreVhdFile : restoreRawFile;
-  return { ...(await toFile(content, to, { ...shared, readBack: options.readBack ?? false })), ...named };
+  return toFile(content, to, { ...shared, readBack: options.readBack ?? false });
 }

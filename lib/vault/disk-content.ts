@@ -11,7 +11,7 @@ import { vaultKeys } from '#lib/format/keys.ts';
 import type { LedgerEntry } from '#lib/format/ledger.ts';
 import type { PackEntry } from '#lib/format/manifest.ts';
 import type { SectionExtents } from '#lib/format/section.ts';
-import { ObjectNotFound, RangeNotSatisfiable, VaultCorruption } from '#lib/store/failures.ts';
+import { ObjectNotFound } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import {
   type Bytes,
@@ -23,6 +23,7 @@ import {
   grainsCovering,
   SECTION_GRAINS,
 } from '#lib/units.ts';
+import { isDamage } from './damage.ts';
 import {
   type FrameRead,
   firstExtentBehind,
@@ -63,6 +64,8 @@ export class DiskContent {
   readonly diskBytes: Bytes;
   /** Bytes of the disk that hold data, by the manifest's own count. */
   readonly dataBytes: Bytes;
+  /** Keys of pack indexes that were lost or damaged and were rebuilt from their packs: nothing is missing, but look. */
+  readonly rebuiltIndexes = new Set<string>();
   readonly #store: ObjectStore;
   readonly #unpacker: FrameUnpacker;
   readonly #manifest: ManifestReader;
@@ -80,7 +83,7 @@ export class DiskContent {
       this.diskBytes,
       manifest.header.packs.reduce((sum, { live }) => sum + grainOffsetBytes(live), 0),
     );
-    this.#indexes = new PackIndexes(store, this.disk);
+    this.#indexes = new PackIndexes(store, this.disk, (key) => this.rebuiltIndexes.add(key));
   }
 
   static async open(
@@ -278,17 +281,11 @@ type Undamaged<T> =
   | { readonly kind: 'whole'; readonly value: T }
   | { readonly kind: 'damaged'; readonly failure: Failure };
 
-/** Tells damage of the vault's objects, which concerns some grains, from everything that concerns the whole restore. */
 async function undamaged<T>(work: Promise<T>): Promise<Undamaged<T>> {
   try {
     return { kind: 'whole', value: await work };
   } catch (failure) {
-    const isDamage =
-      failure instanceof DamagedObject ||
-      failure instanceof ObjectNotFound ||
-      failure instanceof RangeNotSatisfiable ||
-      failure instanceof VaultCorruption;
-    if (!isDamage) throw failure;
+    if (!isDamage(failure)) throw failure;
     return { kind: 'damaged', failure };
   }
 }

@@ -127,12 +127,16 @@ function inShare(pack: PackId, { part, of }: Share): boolean {
   return Number.parseInt(pack.slice(0, 8), 16) % of === part;
 }
 
+const REBUILT = 'is gone or damaged; it was rebuilt from its pack, and nothing of the point is missing';
+
 /** Reads a point from beginning to end through the same code as a restore. */
 async function lookAsRestore(store: ObjectStore, scope: Scope, wanted: number | 'newest'): Promise<Looked> {
   const seq = wanted === 'newest' ? scope.head.entry.seq : wanted;
   let readBytes: Bytes = 0;
+  let rebuilt: ReadonlySet<string> = new Set();
   const what = await findingOf(async () => {
     const content = await DiskContent.open(store, { disk: scope.disk, seq });
+    rebuilt = content.rebuiltIndexes;
     const range = { first: 0, end: indexAfter(grainsCovering(content.diskBytes)) };
     await content.read(range, (_, bytes) => {
       readBytes += bytes.length;
@@ -141,6 +145,7 @@ async function lookAsRestore(store: ObjectStore, scope: Scope, wanted: number | 
   const key = vaultKeys.ledgerEntry(scope.disk, seq);
   const packs = scope.packs.filter(({ points }) => points.includes(seq)).length;
   const findings = what === undefined ? [] : [{ key, what, points: [seq] }];
+  for (const index of rebuilt) findings.push({ key: index, what: REBUILT, points: [seq] });
   return { findings, damaged: [], points: [seq], packs, readBytes };
 }
 

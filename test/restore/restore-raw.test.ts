@@ -150,6 +150,12 @@ function damage(bucket: MemoryBucket, suffix: string, at = 0.5): void {
   body[position] = (body[position] ?? 0) ^ 1;
 }
 
+function newestObject(bucket: MemoryBucket, suffix: string): string {
+  const put = bucket.requests.findLast(({ operation, key }) => operation === 'put' && key.endsWith(suffix));
+  assert.ok(put);
+  return put.key;
+}
+
 async function rejection(work: Promise<unknown>): Promise<unknown> {
   try {
     await work;
@@ -200,24 +206,39 @@ test('a frame that is sound in itself but holds other bytes than were stored is 
   assert.match(failure.message, /another digest/);
 });
 
-for (const [what, suffix] of [
-  ['a lost pack', '.zst'],
-  ['a lost pack index', '.bfi'],
+for (const [what, suffixes] of [
+  ['a lost pack', ['.zst']],
+  ['a lost pack and its index', ['.zst', '.bfi']],
 ] as const) {
   test(`${what} is damage of exactly the data it held`, async () => {
     const bucket = new MemoryBucket();
     const { disk, image } = await smallDisk(bucket.store());
     const seq = await disk.addPoint(new Map([[10, randomBytes(GRAIN)]]));
-    const newest = bucket.requests.findLast(({ operation, key }) => operation === 'put' && key.endsWith(suffix));
-    assert.ok(newest);
-    bucket.objects.delete(newest.key);
-    const path = join(folder, `lost${suffix}.raw`);
+    for (const suffix of suffixes) bucket.objects.delete(newestObject(bucket, suffix));
+    const path = join(folder, `lost-${suffixes.length}.raw`);
     const content = await DiskContent.open(bucket.store(), { disk: disk.disk, seq });
     const failure = await rejection(restoreRawFile(content, path, { onDamage: 'go-on' }));
     assert.ok(failure instanceof DamagedContent);
     assert.deepEqual(failure.ranges, [{ start: 10 * GRAIN, end: 11 * GRAIN }]);
     image.fill(0, 10 * GRAIN, 11 * GRAIN);
     assert.ok((await readFile(`${path}.partial`)).equals(image));
+  });
+}
+
+for (const [what, harm] of [
+  ['lost', (bucket: MemoryBucket, key: string) => bucket.objects.delete(key)],
+  ['damaged', (bucket: MemoryBucket) => damage(bucket, '.bfi')],
+] as const) {
+  test(`a ${what} pack index is rebuilt from the tail of its pack, and the restore names it`, async () => {
+    const bucket = new MemoryBucket();
+    const { content, image } = await smallDisk(bucket.store());
+    const key = newestObject(bucket, '.bfi');
+    harm(bucket, key);
+    const path = join(folder, `index-${what}.raw`);
+    const opened = await content();
+    await restoreRawFile(opened, path);
+    assert.ok((await readFile(path)).equals(image));
+    assert.deepEqual([...opened.rebuiltIndexes], [key]);
   });
 }
 

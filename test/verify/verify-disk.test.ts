@@ -91,6 +91,18 @@ test('level 2 finds what listings cannot show: a pack whose content changed with
 
 const bytesOf = (disk: LoneDisk, key: string) => disk.bucket.objects.current(key)?.body.length ?? 0;
 
+test('a point that restores only with an index rebuilt from its pack has a finding that says so', async () => {
+  const disk = await ninePacks();
+  const [index = ''] = disk.bucket.objects.keys(vaultKeys.indexes(disk.disk));
+  disk.bucket.objects.vanish(index);
+  const { findings } = await verify(disk, { level: 3, seq: 2 });
+  assert.deepEqual(
+    findings.map(({ key, points }) => ({ key, points })),
+    [{ key: index, points: [2] }],
+  );
+  assert.match(findings[0]?.what ?? '', /was rebuilt from its pack/);
+});
+
 test('a lost pack index counts as damage of its pack, since a backup needs it', async () => {
   const disk = await ninePacks();
   const [index = ''] = disk.bucket.objects.keys(vaultKeys.indexes(disk.disk));
