@@ -5,7 +5,7 @@
  * their own on one bucket, and a process that crashed cannot touch the bucket any more.
  */
 
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import {
   ObjectNotFound,
   RangeNotSatisfiable,
@@ -38,9 +38,12 @@ export class MemoryBucket {
   /** Every request in the order of arrival, failed ones too; a listing counts once per page. */
   readonly requests: StoreCall[] = [];
   readonly now: () => Date;
+  /** What each request waits for before it has its effect, so that others may come in between. */
+  readonly turn: () => Promise<void>;
 
-  /** Without a clock each write is a second after the one before. */
-  constructor(settings: { now?: () => Date } = {}) {
+  /** Without a clock each write is a second after the one before; without `turn` a request waits for the event loop. */
+  constructor(settings: { now?: () => Date; turn?: () => Promise<void> } = {}) {
+    this.turn = settings.turn ?? turnOfEventLoop;
     let seconds = 0;
     this.now = settings.now ?? (() => new Date(Date.UTC(2026, 0, 1) + 1000 * seconds++));
     this.objects = new MemoryObjects(this.now);
@@ -183,7 +186,7 @@ class MemoryStore implements ObjectStore {
     if (this.#death !== undefined) throw this.#death;
     signal?.throwIfAborted();
     this.#bucket.requests.push(call);
-    await turn();
+    await this.#bucket.turn();
     const fault = this.#faults.choose?.(call);
     if (fault === 'slow') await this.#linger();
     await this.#hook(() => this.#faults.before?.(call));
@@ -198,7 +201,7 @@ class MemoryStore implements ObjectStore {
   }
 
   async #linger(): Promise<void> {
-    for (let turns = 0; turns < SLOW_TURNS; turns++) await turn();
+    for (let turns = 0; turns < SLOW_TURNS; turns++) await this.#bucket.turn();
   }
 
   /** A crash in one call is the end of all the others of this process. */

@@ -1,6 +1,5 @@
 /** The versions of a bucket in memory, for what deletes for good. */
 
-import { setImmediate as turn } from 'node:timers/promises';
 import { VaultAccessDenied } from '#lib/store/failures.ts';
 import type { ObjectVersion, ObjectVersions } from '#lib/store/object-versions.ts';
 import type { MemoryBucket } from './memory-store.ts';
@@ -13,20 +12,20 @@ export interface VersionHooks {
 export function memoryVersions(bucket: MemoryBucket, hooks: VersionHooks = {}): ObjectVersions {
   return {
     async *list(prefix) {
-      await turn();
+      await bucket.turn();
       yield* bucket.objects.allVersions(prefix).map(({ key, version, current }): ObjectVersion => {
         const { versionId, kind, lastModified } = version;
         return { key, versionId, kind, current, bytes: kind === 'object' ? version.body.length : 0, lastModified };
       });
     },
     async remove(version) {
-      await turn();
+      await bucket.turn();
       hooks.beforeRemove?.(version);
       if (bucket.objects.isLocked(version)) throw new VaultAccessDenied(`${version.key} is locked`);
       bucket.objects.removeVersion(version);
     },
     async lockOf(version) {
-      await turn();
+      await bucket.turn();
       return bucket.objects.lockOf(version);
     },
   };

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { INVARIANTS } from './invariants.ts';
+import { ONE_THREAD } from './ordered-turn.ts';
 import { runTrace } from './trace.ts';
 
 interface Message {
@@ -59,7 +60,10 @@ async function overseeTraces(): Promise<void> {
       '--every',
       `${count}`,
     ];
-    const child = fork(import.meta.filename, args, { execArgv: [...process.execArgv, ...MEMORY_OPTIONS] });
+    const child = fork(import.meta.filename, args, {
+      execArgv: [...process.execArgv, ...MEMORY_OPTIONS],
+      env: { ...process.env, ...ONE_THREAD },
+    });
     child.on('message', (message: Message) => {
       points += message.points;
       traces += 1;

@@ -6,6 +6,7 @@ import type { Shard } from '#lib/format/plan.ts';
 import { GRAIN_BYTES, type PackId, parseDiskId, parseRunId, parseVmId, type RunId } from '#lib/units.ts';
 import { MemoryBucket } from '../fakes/memory-store.ts';
 import { seededRandom } from '../fakes/random.ts';
+import { orderedTurn } from './ordered-turn.ts';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
@@ -51,7 +52,7 @@ export class World {
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
-    this.bucket = new MemoryBucket({ now: () => new Date(this.nowMs) });
+    this.bucket = new MemoryBucket({ now: () => new Date(this.nowMs), turn: orderedTurn });
     const grains = Array.from({ length: 40 }, () => (this.chance(0.5) ? this.below(255) + 1 : 0));
     this.disk = { bytes: 39 * GRAIN_BYTES + 1536, grains };
   }
