@@ -36,7 +36,7 @@ async function exportDisk(context: TransferContext): Promise<Outcome> {
   return whileAttached(context, { vdi, mode: 'RO' }, async () => {
     const pieces = piecesOf(context, vdi);
     await accept(context, 'application/octet-stream');
-    return stream(context, pieces);
+    return stream(context, pieces, world.faults.transferCutAfterBytes);
   });
 }
 

@@ -58,15 +58,15 @@ export function accept({ request, task }: TransferContext, contentType: string):
   return send(request.socket, Buffer.from(`${lines.join('\r\n')}\r\n\r\n`));
 }
 
-/** Sends pieces until the client leaves or the fault says so; the end of the data is the end of the connection. */
+/** Sends pieces until the client leaves or the limit is reached; the end of the data is the end of the connection. */
 export async function stream(
   { world, request, task }: TransferContext,
   pieces: AsyncIterable<Buffer>,
+  limitBytes = Number.POSITIVE_INFINITY,
 ): Promise<Outcome> {
   let sentBytes = 0;
   for await (const piece of pieces) {
-    const limit = world.faults.transferCutAfterBytes ?? Number.POSITIVE_INFINITY;
-    const allowed = Math.min(piece.length, limit - sentBytes);
+    const allowed = Math.min(piece.length, limitBytes - sentBytes);
     await send(request.socket, piece.subarray(0, allowed));
     sentBytes += allowed;
     if (request.socket.destroyed || allowed < piece.length) {
