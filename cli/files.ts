@@ -35,6 +35,7 @@ interface FilesOptions extends VaultOptions {
   readonly disk?: string;
   readonly partition?: number;
   readonly to?: string;
+  readonly json?: boolean;
 }
 
 export function addFiles(program: Command): void {
@@ -46,6 +47,7 @@ export function addFiles(program: Command): void {
     .option('--disk <uuid, position or name>', 'the disk, where the VM has several')
     .option('--partition <number>', 'the partition, from 1; left out where the file system fills the disk', parseNumber)
     .option('--to <file>', 'extract the file to here')
+    .option('--json', 'the listing, or what was extracted, as one JSON object')
     .addHelpText(
       'after',
       `
@@ -73,8 +75,12 @@ async function files(name: string, path: string, options: FilesOptions): Promise
     await using server = await NbdServer.start({ disks: [served], listen: { path: join(folder, 'nbd') } });
     await using mount = await openMount(server.uri, join(folder, 'disk'));
     const image = offsetBytes === 0 ? mount.path : `${mount.path}?offset=${offsetBytes}`;
-    if (options.to === undefined) process.stdout.write(await debugfs(image, `ls -l "${path}"`));
-    else await extract(image, path, resolve(options.to));
+    if (options.to === undefined) process.stdout.write(await listing(image, path, options));
+    else {
+      const to = resolve(options.to);
+      const bytes = await extract(image, path, to);
+      if (options.json) process.stdout.write(`${JSON.stringify({ path, to, bytes })}\n`);
+    }
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -93,11 +99,31 @@ async function offsetOf(disk: VaultExport, wanted: number | undefined): Promise<
   throw new UsageError(`the disk has no partition ${wanted}; it has ${there === '' ? 'none' : there}`);
 }
 
-async function extract(image: string, path: string, to: string): Promise<void> {
+/** As debugfs prints it, or its machine-readable lines as JSON. */
+async function listing(image: string, path: string, { json }: FilesOptions): Promise<string> {
+  if (!json) return await debugfs(image, `ls -l "${path}"`);
+  const entries = parseListing(await debugfs(image, `ls -p "${path}"`));
+  return `${JSON.stringify({ path, entries })}\n`;
+}
+
+/** Lines of `ls -p`: /inode/mode in octal/owner/group/name/size/, where a directory's size is left out. */
+function parseListing(text: string): readonly object[] {
+  return text.split('\n').flatMap((line) => {
+    const [, inode, mode = '', owner, group, name, bytes] =
+      /^\/(\d+)\/(\d{6})\/(\d+)\/(\d+)\/([^/]+)\/(\d*)\/$/.exec(line.trim()) ?? [];
+    if (name === undefined) return [];
+    const facts = { name, mode, owner: Number(owner), group: Number(group), inode: Number(inode) };
+    return [bytes === '' ? facts : { ...facts, bytes: Number(bytes) }];
+  });
+}
+
+/** Answers the size of the file. */
+async function extract(image: string, path: string, to: string): Promise<number> {
   if (to.includes('"')) throw new UsageError('--to holds no quotation mark');
   if (await isThere(to)) throw new UsageError(`${to} exists already`);
   const said = await debugfs(image, `dump -p "${path}" "${to}"`);
   if (!(await isThere(to))) throw new FilesUnavailable(`${path} could not be extracted: ${said.trim()}`);
+  return (await stat(to)).size;
 }
 
 /** debugfs ends with 0 whatever happened; its sentences come with what it printed. */

@@ -16,6 +16,7 @@ interface RefreshOptions {
   readonly to: string;
   readonly from: string;
   readonly public?: boolean;
+  readonly json?: boolean;
 }
 
 export function addPrices(program: Command): void {
@@ -23,7 +24,12 @@ export function addPrices(program: Command): void {
   prices
     .command('show')
     .description('print every price with its service code and usage type')
-    .action(() => {
+    .option('--json', 'the price list as one JSON object, as estimate --prices takes it')
+    .action(({ json }: Pick<RefreshOptions, 'json'>) => {
+      if (json) {
+        process.stdout.write(`${JSON.stringify(SHIPPED_PRICES)}\n`);
+        return;
+      }
       const rows = Object.values(SHIPPED_PRICES.prices).map(({ dollars, per, serviceCode, usageType }) => [
         dollars.toFixed(10).replace(/0+$/, ''),
         per,
@@ -39,13 +45,16 @@ export function addPrices(program: Command): void {
     .requiredOption('--to <file>', 'where the file goes')
     .option('--public', 'only the public price files, which need no credentials')
     .option('--from <url>', 'a mirror of the public price files', AWS_PRICE_LIST)
+    .option('--json', 'where the prices are from, and which stayed, as one JSON object')
     .action(refresh);
 }
 
-async function refresh({ to, from, public: filesOnly }: RefreshOptions): Promise<void> {
+async function refresh({ to, from, public: filesOnly, json }: RefreshOptions): Promise<void> {
   const { list, notes } = filesOnly ? await refreshedFromFiles(from) : await refreshedByBestWay(from);
   await writeNamedFile(to, `${JSON.stringify(list, undefined, 2)}\n`);
-  process.stdout.write(`${[...notes, `${to}: ${describePrices(list, new Date())}`].join('\n')}\n`);
+  const said = { to, region: list.region, asOf: list.asOf, notes };
+  const text = [...notes, `${to}: ${describePrices(list, new Date())}`].join('\n');
+  process.stdout.write(`${json ? JSON.stringify(said) : text}\n`);
 }
 
 interface Refreshed {

@@ -18,6 +18,7 @@ interface ServeOptions extends VaultOptions {
   readonly tlsCertificate?: string;
   readonly tlsKey?: string;
   readonly cacheMib: number;
+  readonly json?: boolean;
 }
 
 export function addServe(program: Command): void {
@@ -35,6 +36,7 @@ export function addServe(program: Command): void {
     .option('--tls-certificate <file>', 'PEM; clients then have to use TLS')
     .option('--tls-key <file>', "PEM, the certificate's private key")
     .option('--cache-mib <count>', 'memory for content, in MiB', parseCount, 256)
+    .option('--json', 'the exports as one JSON array, as soon as they can be opened')
     .addHelpText(
       'after',
       `
@@ -62,7 +64,9 @@ async function serve(name: string, options: ServeOptions): Promise<void> {
     ...(tls === undefined ? {} : { tls }),
     onTrouble: (message) => process.stderr.write(`${message}\n`),
   });
-  for (const disk of disks) process.stdout.write(`${exportUri(server.uri, disk.name)}  ${disk.description}\n`);
+  const served = disks.map(({ name, description }) => ({ uri: exportUri(server.uri, name), description }));
+  const lines = served.map(({ uri, description }) => `${uri}  ${description}`);
+  process.stdout.write(`${options.json ? JSON.stringify(served) : lines.join('\n')}\n`);
   process.stderr.write('serving until interrupted\n');
   const interrupted = new AbortController();
   await Promise.race([

@@ -183,6 +183,18 @@ test('serve offers the disk to standard tools until it is interrupted', async ()
   assert.equal(code, 0);
 });
 
+test('serve --json names the exports as one JSON array', async () => {
+  const words = ['serve', 'latest', '--json', '--listen', '127.0.0.1:0'];
+  const child = spawn(process.execPath, [COMMAND, ...words], { env: environment() });
+  const [line] = await once(child.stdout, 'data');
+  child.kill('SIGINT');
+  await once(child, 'exit');
+  const exports = JSON.parse(String(line)) as { uri: string; description: string }[];
+  assert.equal(exports.length, 1);
+  assert.match(exports[0]?.uri ?? '', /^nbd:\/\/127\.0\.0\.1:\d+\/0$/);
+  assert.match(exports[0]?.description ?? '', /root/);
+});
+
 test('a directory of an ext4 partition is listed and one file extracted without a restore', async () => {
   const listed = await blockferry('files', 'latest', '/etc', '--partition', '1');
   assert.match(listed.stdout, /hostname/, listed.stderr);
@@ -193,6 +205,11 @@ test('a directory of an ext4 partition is listed and one file extracted without 
   const large = join(folder, 'large');
   await blockferry('files', 'latest', '/large.bin', '--partition', '1', '--to', large);
   assert.ok((await readFile(large)).equals(Buffer.alloc(3 * MIB, 'large ')));
+  const asJson = await blockferry('files', 'latest', '/etc', '--partition', '1', '--json');
+  const { entries } = JSON.parse(asJson.stdout) as { entries: { name: string }[] };
+  const hostname = entries.find(({ name }) => name === 'hostname');
+  assert.partialDeepStrictEqual(hostname, { mode: '100644', bytes: 6 });
+  assert.ok(entries.some(({ name }) => name === '..'));
   const missing = await blockferry('files', 'latest', '/no/such', '--partition', '1', '--to', join(folder, 'none'));
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /FilesUnavailable/);

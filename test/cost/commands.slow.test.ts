@@ -130,6 +130,16 @@ describe('the commands about cost', () => {
     );
   });
 
+  test('prices show and report say the same as one JSON object when asked for JSON', async () => {
+    const shown = await blockferry('prices', 'show', '--json');
+    assert.deepEqual(parsePrices(JSON.parse(shown.stdout), 'the shown prices'), SHIPPED_PRICES);
+    const to = join(folder, 'backups-json.html');
+    const { vms, bytes } = JSON.parse((await blockferry('report', '--to', to, '--json')).stdout);
+    assert.equal(bytes, (await readFile(to)).length);
+    const [{ vm, name, status, points }] = vms;
+    assert.deepEqual([vms.length, vm, name, status, points], [1, idOf('web-1'), 'web-1', 'in time', 10]);
+  });
+
   test('prices refresh asks GetProducts for every price, by usage type and region', async () => {
     const api = await startPriceApi((service, usageType) => ({
       FormatVersion: 'aws_v1',
