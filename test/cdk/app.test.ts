@@ -29,7 +29,7 @@ before(async () => {
     CDK_OUTDIR: folder,
     BLOCKFERRY_SETTINGS: join(projectRoot, 'test/cdk/settings.json'),
   };
-  await run(process.execPath, ['cdk/app.ts'], { cwd: projectRoot, env, timeout: 180_000 });
+  await run(process.execPath, ['cdk/app.ts'], { cwd: projectRoot, env, timeout: 600_000 });
   const read = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8'));
   const assets: Record<string, { source: { path: string } }> = read('blockferry-pipeline.assets.json').files;
   const resources: Record<string, Resource> = read('blockferry-pipeline.template.json').Resources;
