@@ -7,13 +7,31 @@ import { vaultKeys } from '#lib/format/keys.ts';
 import { sha256Of } from '#lib/format/manifest.ts';
 import { encodePackTail, type PackedFrame } from '#lib/format/pack.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
-import { MultipartWriter } from '#lib/store/multipart-writer.ts';
+import { MIN_PART_BYTES, MultipartWriter } from '#lib/store/multipart-writer.ts';
 import type { ObjectLock } from '#lib/store/object-lock.ts';
 import type { ObjectStore, StorageClass } from '#lib/store/object-store.ts';
-import { type Bytes, type DiskId, type GrainIndex, MIB, type PackId, type RunId, WINDOW_GRAINS } from '#lib/units.ts';
+import {
+  type Bytes,
+  type DiskId,
+  GRAIN_BYTES,
+  type GrainCount,
+  type GrainIndex,
+  MIB,
+  type PackId,
+  type RunId,
+  WINDOW_GRAINS,
+} from '#lib/units.ts';
 
 /** 16 MiB parts: 256 for a pack of 4 GiB; three of them in memory at once, which is most of what a reader needs. */
 export const PACK_PART_BYTES = 16 * MIB;
+/** What frames, tail and index add to grains that cannot be compressed is well below one in 64. */
+const OVERHEAD_DIVISOR = 64;
+
+/** Parts for a pack of at most so many grains. A small one fits into one part, which takes no more memory than it needs. */
+export function partBytesFor(grains: GrainCount): Bytes {
+  const wholePackBytes = (grains + Math.ceil(grains / OVERHEAD_DIVISOR) + 1) * GRAIN_BYTES;
+  return Math.min(PACK_PART_BYTES, Math.max(MIN_PART_BYTES, wholePackBytes));
+}
 
 export interface PackWriterSettings {
   readonly store: ObjectStore;

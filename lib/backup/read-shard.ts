@@ -18,7 +18,7 @@ import { type CopiedPart, copyPart } from './copy-part.ts';
 import { ConnectionGone, SnapshotSizeChanged } from './failures.ts';
 import { openExport } from './open-export.ts';
 import { encodeWithRequests } from './own-request.ts';
-import { PackWriter } from './pack-writer.ts';
+import { PackWriter, partBytesFor } from './pack-writer.ts';
 import { lockAtFirst, lockRuleOf } from './run-lock.ts';
 
 /** Enough to upload what is buffered, write index and receipt, and disconnect before the function is killed. */
@@ -94,12 +94,15 @@ async function readPart(
   const started = ports.clock.now();
   const pack = parsePackId(ports.random(16).toString('hex'));
   const locked = lockAtFirst(lockRuleOf(plan), started);
-  const writer = new PackWriter({ store: ports.store, disk, run, pack, storageClass: plan.storageClass, ...locked });
+  const planned = await plannedGrains(ports.store, { run, diskPlan, shard, first });
+  const partBytes = partBytesFor(planned.count());
+  const { storageClass } = plan;
+  const writer = new PackWriter({ store: ports.store, disk, run, pack, storageClass, partBytes, ...locked });
   try {
     const copied = await copyPart({
       source,
       diskBytes,
-      planned: await plannedGrains(ports.store, { run, diskPlan, shard, first }),
+      planned,
       first,
       base: await openBase(ports.store, diskPlan),
       writer,
