@@ -16,9 +16,11 @@ export function readSecrets(scope: Construct, pools: Settings['pools']): PolicyS
 }
 
 /** By name instead of by reference: the state machine refers to the functions, so they cannot refer to it. */
-export function askAfterExecutions(stateMachineName: string): PolicyStatement {
+export function askAfterExecutions(...stateMachineNames: readonly string[]): PolicyStatement {
   return new PolicyStatement({
     actions: ['states:DescribeExecution'],
-    resources: [`arn:${Aws.PARTITION}:states:${Aws.REGION}:${Aws.ACCOUNT_ID}:execution:${stateMachineName}:*`],
+    resources: stateMachineNames.map(
+      (name) => `arn:${Aws.PARTITION}:states:${Aws.REGION}:${Aws.ACCOUNT_ID}:execution:${name}:*`,
+    ),
   });
 }

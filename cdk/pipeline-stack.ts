@@ -29,6 +29,7 @@ export class PipelineStack extends Stack {
     const { settings } = props;
     const { bucket, key, signingKey } = vaultOf(this, props);
     const backupName = `${settings.name}-backup`;
+    const restoreName = `${settings.name}-restore`;
     const placement = placementIn(this, { network: settings.network, bucketArn: bucket.bucketArn });
     const place: VaultPlace = {
       bucketArn: bucket.bucketArn,
@@ -47,10 +48,10 @@ export class PipelineStack extends Stack {
     });
     const upkeep = upkeepMachine(this, {
       settings,
-      functions: upkeepFunctions(this, { settings, bucket, place, backupName, placement }),
+      functions: upkeepFunctions(this, { settings, bucket, place, backupName, restoreName, placement }),
     });
     const restore = restoreMachine(this, {
-      stateMachineName: `${settings.name}-restore`,
+      stateMachineName: restoreName,
       functions: restoreFunctions(this, { settings, bucket, place, placement }),
     });
     const topic = observability(this, {

@@ -21,6 +21,7 @@ import { listUploads, listVersions, removeVersionsOf, vaultAccess, vaultStatemen
 
 export interface UpkeepFunctionsProps extends VaultProps {
   readonly backupName: string;
+  readonly restoreName: string;
   readonly placement: Placement;
 }
 
@@ -37,7 +38,7 @@ export function upkeepFunctions(scope: Construct, props: UpkeepFunctionsProps): 
         ...access('sweep-runs'),
         listUploads(place),
         readSecrets(scope, settings.pools),
-        askAfterExecutions(props.backupName),
+        askAfterExecutions(props.backupName, props.restoreName),
       ],
       placement: props.placement,
     }),

@@ -22,7 +22,9 @@ const LOCAL_POOL = 'local';
 
 export function addSweep(program: Command): void {
   addVaultOptions(addHostOptions(program.command('sweep')))
-    .description('remove what runs that died left behind: snapshots, attachments, sessions, leases, uploads')
+    .description(
+      'remove what runs that died left behind: snapshots, attachments, restored halves, sessions, leases, uploads',
+    )
     .addOption(
       new Option('--pool <name>', "the pool's name in the settings; local for backup --local").default(LOCAL_POOL),
     )
@@ -57,6 +59,7 @@ function onlyPool(options: SweepOptions): Pools {
   if (fingerprint === undefined) throw new UsageError('no fingerprint is pinned; blockferry doctor prints it');
   const pool = poolOf({ ...options, fingerprint }, options.pool);
   return {
+    names: [options.pool],
     named(name = options.pool) {
       if (name === options.pool) return pool;
       throw new UnknownPool(`this sweep is of pool ${options.pool} only; sweep ${name} with --pool ${name}`);
@@ -72,13 +75,16 @@ function factsOf(plan: SweepPlan, report: SweepReport | undefined) {
   return { goes: linesOf(plan), spared, unexamined, ...(report === undefined ? {} : report) };
 }
 
-function linesOf({ runs, leftovers, connections, leases, uploads }: SweepPlan): string[] {
+function linesOf({ runs, leftovers, restores, connections, leases, uploads }: SweepPlan): string[] {
   return [
     ...runs.flatMap(({ record, why, fates }) => [
       `run ${record.run} of ${record.vmName}: ${why}`,
       ...fates.map(({ kind, snapshot, why: reason }) => `  ${nameOf(kind)} ${snapshot}: ${reason}`),
     ]),
     ...leftovers.map(({ fate }) => `${nameOf(fate.kind)} ${fate.snapshot}: ${fate.why}`),
+    ...restores.map(
+      ({ id, objects }) => `restore ${id}: ${objects.join(', ')}: its execution ended before it was whole`,
+    ),
     ...connections.map(({ run }) => `session of run ${run}: it died before its first record`),
     ...leases.map(({ vm, holder }) => `lease of VM ${vm}: ${holder} has ended`),
     ...uploads.map(({ key }) => `upload of ${key}: its reader has ended`),

@@ -22,6 +22,7 @@ export function poolsOf(entries: PoolEntries, read: CredentialReader): Pools {
   const pools = new Map(Object.entries(entries));
   const names = [...pools.keys()];
   return {
+    names,
     named(name) {
       const chosen = name ?? (names.length === 1 ? names[0] : undefined);
       const entry = chosen === undefined ? undefined : pools.get(chosen);

@@ -23,6 +23,8 @@ export interface PoolSettings {
 }
 
 export interface Pools {
+  /** Of all that the settings describe. */
+  readonly names: readonly string[];
   /** The only pool when no name is given. Throws UnknownPool. */
   named(name: string | undefined): PoolSettings;
 }

@@ -5,6 +5,7 @@
  * ```
  * run records, leases, executions --> dead runs --> their snapshots, attachments, connections, leases, uploads
  * all VDIs with this vault's mark ---------------> bases whose disk is gone, snapshots that no point counts from
+ * all VDIs and VMs with a restore's mark --------> halves of restores whose execution has died
  * ```
  */
 
@@ -21,6 +22,7 @@ import type { DiskId, RunId } from '#lib/units.ts';
 import { readVault } from '#lib/vault/vault-document.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
 import { readAllVdis, type VdiRecord } from '#lib/xapi/vdi.ts';
+import { type DeadRestore, findDeadRestores } from './dead-restores.ts';
 import { deadUploads } from './dead-uploads.ts';
 import { type Census, type HeldLease, takeCensus } from './run-census.ts';
 
@@ -44,6 +46,7 @@ export interface SweepPlan {
   readonly runs: readonly DeadRun[];
   /** Snapshots that bear this vault's mark, belong to no open run, and are no base either. */
   readonly leftovers: readonly { readonly pool: string; readonly fate: SnapshotFate }[];
+  readonly restores: readonly DeadRestore[];
   readonly connections: readonly ConnectionDocument[];
   readonly leases: readonly HeldLease[];
   readonly uploads: readonly MultipartUpload[];
@@ -58,21 +61,33 @@ export async function planSweep(ports: SweepPorts): Promise<SweepPlan> {
   const census = await takeCensus({ store, executions, signal, now: ports.clock.now() });
   const unexamined: Remark[] = [...census.unexamined];
   const runs: DeadRun[] = [];
+  const spared: Remark[] = [...census.spared];
   const leftovers: { pool: string; fate: SnapshotFate }[] = [];
-  for (const pool of new Set([...census.records.values()].map((record) => record.pool))) {
+  const restores: DeadRestore[] = [];
+  // A pool that nothing was backed up from may be one that something is restored to.
+  const backedUp = new Set([...census.records.values()].map((record) => record.pool));
+  for (const pool of new Set([...ports.pools.names, ...backedUp])) {
     try {
       await using session = await openHostSession(ports.pools.named(pool), undefined, ports);
-      const dead = await planDeadRuns(ports, session, { census, pool });
-      runs.push(...dead);
-      leftovers.push(...(await planLeftovers(ports, session, { census, pool, dead })));
+      // Before the first run there are no snapshots of this vault, and there may not even be a vault.
+      if (backedUp.has(pool)) {
+        const dead = await planDeadRuns(ports, session, { census, pool });
+        runs.push(...dead);
+        leftovers.push(...(await planLeftovers(ports, session, { census, pool, dead })));
+      }
+      const found = await findDeadRestores(ports, session, pool);
+      restores.push(...found.dead);
+      spared.push(...found.spared);
+      unexamined.push(...found.unexamined);
     } catch (failure) {
       // A pool that cannot be reached must not keep the leftovers of the others where they are.
       if (!(failure instanceof Failure)) throw failure;
       unexamined.push({ what: `pool ${pool}`, why: failure.message });
     }
   }
-  const { connections, leases, spared } = census;
-  return { runs, leftovers, connections, leases, uploads: await deadUploads(ports, census), spared, unexamined };
+  const { connections, leases } = census;
+  const uploads = await deadUploads(ports, census);
+  return { runs, leftovers, restores, connections, leases, uploads, spared, unexamined };
 }
 
 interface PoolCensus {

@@ -16,8 +16,10 @@ import { type Remark, readRunRecord, saveRunRecord } from '#lib/backup/run-recor
 import { SnapshotRemoval } from '#lib/backup/snapshot-removal.ts';
 import { Failure } from '#lib/failure.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
+import { removeIncomplete } from '#lib/restore/restored-objects.ts';
 import { resumeXapi } from '#lib/xapi/login.ts';
 import type { XapiSession } from '#lib/xapi/session.ts';
+import { type DeadRestore, findDeadRestores } from './dead-restores.ts';
 import type { DeadRun, SweepPlan, SweepPorts } from './sweep-plan.ts';
 import { keepSweepResult } from './sweep-result.ts';
 
@@ -48,6 +50,9 @@ export async function sweep(ports: SweepPorts, plan: SweepPlan): Promise<SweepRe
       await ports.store.abortMultipartUpload(upload);
       report.removed.push(`upload of ${upload.key}`);
     });
+  }
+  for (const restore of plan.restores) {
+    await report.noting(`restore ${restore.id}`, () => sweepRestore(ports, restore, report));
   }
   for (const lease of plan.leases) {
     await report.noting(`lease of VM ${lease.vm}`, async () => {
@@ -102,6 +107,18 @@ async function carryOutAll(
 async function isNeeded({ store }: SweepPorts, session: XapiSession, fate: SnapshotFate): Promise<boolean> {
   if ((await baseSnapshot(store, fate.disk)) !== fate.snapshot) return false;
   return (await findVdiRecord(session, fate.disk)) !== undefined;
+}
+
+/** An execution that was redriven since the plan was made keeps what it has, and so does a restore that became whole. */
+async function sweepRestore(ports: SweepPorts, { pool, id }: DeadRestore, report: Report): Promise<void> {
+  const settings = ports.pools.named(pool);
+  await using session = await openHostSession(settings, undefined, ports);
+  const { dead } = await findDeadRestores(ports, session, pool);
+  const still = dead.find((restore) => restore.id === id);
+  if (still === undefined) return;
+  const { clock, signal } = ports;
+  await removeIncomplete({ session, otherHosts: settings.redirects, clock, signal }, id);
+  report.removed.push(...still.objects.map((object) => `${object} of restore ${id}`));
 }
 
 /** Ends the session of a dead run with the reference that its connection object holds, then removes the object. */

@@ -33,7 +33,8 @@ export async function planRestore(ports: RestorePorts, input: RestoreRequest) {
   for (const [i, { name }] of disks.entries()) {
     const content = contents[i];
     if (content === undefined) continue;
-    await openRestoredDisk(access, content, { id, sr: request.sr, nameLabel: `${name} (restored)` });
+    const by = { pool: access.pool.name, execution: input.execution };
+    await openRestoredDisk(access, content, { id, sr: request.sr, nameLabel: `${name} (restored)`, by });
   }
   const { pool } = request;
   return {

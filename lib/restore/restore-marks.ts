@@ -8,6 +8,7 @@
  *   blockferry:restored-grains    grains from the start on that are in place; removed at that moment
  *   blockferry:restore            id of the restore
  *   blockferry:restored-from      <disk> <seq> <start of the manifest's SHA-256>, or the name of the point of a VM
+ *   blockferry:execution          <pool> <ARN> on disks that an execution restores
  * ```
  */
 
@@ -19,6 +20,14 @@ export const INCOMPLETE_KEY = 'blockferry:incomplete';
 export const GRAINS_KEY = 'blockferry:restored-grains';
 const RESTORE_KEY = 'blockferry:restore';
 const FROM_KEY = 'blockferry:restored-from';
+const EXECUTION_KEY = 'blockferry:execution';
+
+/** Who answers for a restore that people do not start by hand: the sweep removes it when this has died. */
+export interface RestoringExecution {
+  /** The pool's name in the settings of the installation. */
+  readonly pool: string;
+  readonly execution: string;
+}
 
 export interface RestoreMark {
   readonly id: string;
@@ -26,6 +35,7 @@ export interface RestoreMark {
   readonly incomplete: boolean;
   /** Of a disk, the first grain that is not in place. */
   readonly nextGrain: GrainIndex;
+  readonly by?: RestoringExecution;
 }
 
 type OtherConfig = Readonly<Record<string, string>>;
@@ -34,12 +44,21 @@ type OtherConfig = Readonly<Record<string, string>>;
 export function restoreMarkOf(otherConfig: OtherConfig): RestoreMark | undefined {
   const { [RESTORE_KEY]: id, [FROM_KEY]: from = '', [GRAINS_KEY]: grains = '0' } = otherConfig;
   if (id === undefined) return undefined;
-  return { id, from, incomplete: INCOMPLETE_KEY in otherConfig, nextGrain: Number(grains) };
+  const by = executionOf(otherConfig);
+  const mark = { id, from, incomplete: INCOMPLETE_KEY in otherConfig, nextGrain: Number(grains) };
+  return by === undefined ? mark : { ...mark, by };
+}
+
+/** A pool's name may hold spaces, an ARN holds none. */
+function executionOf({ [EXECUTION_KEY]: text = '' }: OtherConfig): RestoringExecution | undefined {
+  const [, pool, execution] = /^(.+) (\S+)$/.exec(text) ?? [];
+  return pool === undefined || execution === undefined ? undefined : { pool, execution };
 }
 
 /** What an object bears from the moment it exists. */
-export function beginningMark({ id, from }: { readonly id: string; readonly from: string }): OtherConfig {
-  return { [INCOMPLETE_KEY]: 'yes', [RESTORE_KEY]: id, [FROM_KEY]: from };
+export function beginningMark({ id, from, by }: Pick<RestoreMark, 'id' | 'from' | 'by'>): OtherConfig {
+  const mark = { [INCOMPLETE_KEY]: 'yes', [RESTORE_KEY]: id, [FROM_KEY]: from };
+  return by === undefined ? mark : { ...mark, [EXECUTION_KEY]: `${by.pool} ${by.execution}` };
 }
 
 /** The exact bytes: a vault that was begun anew may have another point of the same number. */

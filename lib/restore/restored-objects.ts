@@ -38,6 +38,7 @@ import {
   incompleteName,
   originOf,
   type RestoreMark,
+  type RestoringExecution,
   restoreMarkOf,
 } from './restore-marks.ts';
 
@@ -65,6 +66,8 @@ export interface NewDisk {
   readonly sr: string;
   /** Its name once it is complete. */
   readonly nameLabel: string;
+  /** Absent: a person restores it, by a command. */
+  readonly by?: RestoringExecution;
 }
 
 /** All that restores have made and that still bears their marks. Snapshots bear copies of them and do not count. */
@@ -84,7 +87,7 @@ export async function readRestored(session: XapiSession): Promise<{ disks: Resto
 export async function openRestoredDisk(
   access: HostAccess,
   content: DiskContent,
-  { id, sr, nameLabel }: NewDisk,
+  { id, sr, nameLabel, by }: NewDisk,
 ): Promise<RestoredDisk> {
   const { session } = access;
   const from = originOf(content);
@@ -98,7 +101,7 @@ export async function openRestoredDisk(
     sr: await findSr(session, sr),
     virtualBytes: content.diskBytes,
     tags: [],
-    otherConfig: beginningMark({ id, from }),
+    otherConfig: beginningMark({ id, from, ...(by === undefined ? {} : { by }) }),
   });
   const ref = await ended(access, started, 'Creating the disk');
   const record = await readVdi(session, ref);

@@ -84,7 +84,7 @@ test('sweep says what would go and why, then takes it away', async () => {
     credentials: { accessKeyId, secretAccessKey: new Secret(secretAccessKey) },
   });
   site.store = underPrefix(bucket, '');
-  const pools = { named: () => ({ ...site.pool, name: 'local' }) };
+  const pools = { names: ['local'], named: () => ({ ...site.pool, name: 'local' }) };
   const request = site.request(vm);
   while (!(await snapshotDisks({ ...site.ports, pools }, request)).ready);
   const [snapshot = ''] = site.sim.counters.snapshots;

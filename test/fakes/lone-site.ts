@@ -85,7 +85,7 @@ export class LoneSite implements AsyncDisposable {
   get ports() {
     return {
       store: this.store,
-      pools: { named: () => this.pool },
+      pools: { names: ['lab'], named: () => this.pool },
       executions: { isRunning: () => Promise.resolve(false) },
       clock: this.clock,
       random: randomBytes,

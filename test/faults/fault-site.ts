@@ -152,7 +152,7 @@ export class FaultSite implements AsyncDisposable {
       store,
       signal,
       random: randomBytes,
-      pools: { named: () => this.pool },
+      pools: { names: [this.pool.name], named: () => this.pool },
       executions: { isRunning: () => Promise.resolve(this.isRunning) },
       connect: (address: NbdExport) => this.#connect(address, signal),
     };
