@@ -6,7 +6,7 @@ import { estimatePolicy } from '#lib/cost/policy-estimate.ts';
 import { describePrices, type PriceList } from '#lib/cost/prices.ts';
 import { type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf } from '#lib/cost/workload.ts';
 import type { InventoryVm } from '#lib/format/inventory.ts';
-import { readInventories } from '#lib/report/inventory.ts';
+import { readInventories } from '#lib/report/kept-inventories.ts';
 import { policySelecting } from '#lib/report/policy.ts';
 import { listPoints } from '#lib/restore/points.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';

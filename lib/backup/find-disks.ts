@@ -7,13 +7,10 @@ import { readSr, readSrTypesWithCbt, type SrRecord } from '#lib/xapi/sr.ts';
 import { readVbd, type VbdRecord } from '#lib/xapi/vbd.ts';
 import { readVdi, type VdiRecord } from '#lib/xapi/vdi.ts';
 import { findVm, readVm, type VmRecord } from '#lib/xapi/vm.ts';
+import { EXCLUDED_DISK, EXCLUDED_VM_TAG } from './exclusion-marks.ts';
 import { NothingToBackUp } from './failures.ts';
 import type { RunDisk, RunRecord } from './run-record.ts';
 import { requireRoom } from './storage-room.ts';
-
-/** Marks that users of Xen Orchestra have on their disks and VMs already. */
-export const EXCLUDED_DISK = '[NOBAK]';
-export const EXCLUDED_VM_TAG = 'xo:no-bak';
 
 export interface FoundVm {
   readonly vmName: string;

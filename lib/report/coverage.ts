@@ -1,6 +1,6 @@
 /** What has no backup: VMs and disks of the pools that the vault lacks, and VMs of the vault that the pools lack. */
 
-import { EXCLUDED_DISK, EXCLUDED_VM_TAG } from '#lib/backup/find-disks.ts';
+import { EXCLUDED_DISK, EXCLUDED_VM_TAG } from '#lib/backup/exclusion-marks.ts';
 import { parseDocument } from '#lib/format/document.ts';
 import type { InventoryDisk, InventoryVm, PoolInventory } from '#lib/format/inventory.ts';
 import { vaultKeys } from '#lib/format/keys.ts';

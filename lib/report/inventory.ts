@@ -1,11 +1,11 @@
-/** The inventories of the pools: taken from the hosts by the upkeep, read back by the report. */
+/** Takes the inventories of the pools from their hosts, for the report to read back. */
 
 import { whyNoSnapshot } from '#lib/backup/find-disks.ts';
 import { openHostSession, type Pools } from '#lib/backup/host-access.ts';
 import type { Clock } from '#lib/clock.ts';
 import { Failure } from '#lib/failure.ts';
-import { encodeDocument, HEAD, parseDocument } from '#lib/format/document.ts';
-import { type InventoryVm, type PoolInventory, poolInventory } from '#lib/format/inventory.ts';
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import type { InventoryVm } from '#lib/format/inventory.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import type { XapiCaller } from '#lib/xapi/session.ts';
@@ -41,15 +41,6 @@ export async function takeInventories(ports: InventoryPorts, poolNames: readonly
   }
   if (first !== undefined) throw first;
   return { vms };
-}
-
-/** Of all pools that were ever asked, by name. */
-export async function readInventories(store: ObjectStore): Promise<PoolInventory[]> {
-  const found: PoolInventory[] = [];
-  for await (const { key } of store.list(vaultKeys.inventories())) {
-    found.push(parseDocument(poolInventory, await store.get(key), key));
-  }
-  return found;
 }
 
 /** The machines of a pool with their disks, in three calls. */

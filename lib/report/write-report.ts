@@ -13,7 +13,7 @@ import { timeText } from './figures.ts';
 import { FleetBuilder, type FleetReport, type ReportSettings, type VmFindings } from './fleet.ts';
 import { type DiskHeat, readDiskHeat } from './heat.ts';
 import { readHistories, type VmHistory } from './history.ts';
-import { readInventories } from './inventory.ts';
+import { readInventories } from './kept-inventories.ts';
 import { reportPage } from './page.ts';
 import { type PolicySummary, policySelecting } from './policy.ts';
 import { freedBytes, lettingGo, ManifestHeaders, type RetentionPreview } from './retention-preview.ts';

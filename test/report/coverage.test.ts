@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import { parseDocument } from '#lib/format/document.ts';
 import { poolInventory } from '#lib/format/inventory.ts';
 import { type CoveredVm, coverageGaps, type Gap, readNewestPoints } from '#lib/report/coverage.ts';
-import { readInventories, takeInventories } from '#lib/report/inventory.ts';
+import { takeInventories } from '#lib/report/inventory.ts';
+import { readInventories } from '#lib/report/kept-inventories.ts';
 import type { PolicySummary } from '#lib/report/policy.ts';
 import { MIB } from '#lib/units.ts';
 import { HostUnreachable } from '#lib/xapi/failures.ts';
@@ -89,6 +90,7 @@ describe('coverage of a pool by a vault', () => {
 
   test('a pool that cannot be asked keeps its last inventory, keeps no other from being asked, and is reported', async () => {
     const pools = {
+      names: ['gone', 'lab'],
       named: (name: string | undefined) => {
         if (name === 'gone') throw new HostUnreachable('https://192.0.2.1 does not answer');
         return site.pool;
