@@ -54,4 +54,14 @@ describe('a run with a budget, through the synthesized workflow', () => {
     const points = await listPoints(underPrefix(site.store, 'site/'));
     assert.equal(points.at(-1)?.point.budgetPassed, undefined);
   });
+
+  test('is told in the report that the upkeep leaves in the vault, with what has no backup', async () => {
+    await site.sim.addVm({ name: 'forgotten', disks: [{ bytes: randomBytes(MIB) }] });
+    const execution = await site.keepUp();
+    assert.equal(execution.status, 'SUCCEEDED', `${execution.error}: ${execution.cause}`);
+    const latest = await site.store.get('site/reports/latest.html');
+    assert.match(latest.toString(), /^<!doctype html>[\s\S]*web[\s\S]*forgotten[\s\S]*no policy selects it/);
+    const day = `site/reports/${new Date().toISOString().slice(0, 10)}.html`;
+    assert.deepEqual(await site.store.get(day), latest);
+  });
 });

@@ -82,6 +82,12 @@ export class LocalSite implements AsyncDisposable {
     return execution;
   }
 
+  async keepUp(): Promise<Execution> {
+    const execution = await this.#installation.start('upkeep', {});
+    await execution.finished;
+    return execution;
+  }
+
   /** Keys of all restore points in the bucket. */
   async pointKeys(): Promise<string[]> {
     const keys: string[] = [];
