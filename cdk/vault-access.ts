@@ -64,7 +64,18 @@ export const vaultAccess = {
     upload: [],
   },
   'commit-point': {
-    read: ['plans', 'bitmaps', 'receipts', 'packs', 'indexes', 'manifests', 'ledger', 'signatures', 'points', 'vmMetadata'],
+    read: [
+      'plans',
+      'bitmaps',
+      'receipts',
+      'packs',
+      'indexes',
+      'manifests',
+      'ledger',
+      'signatures',
+      'points',
+      'vmMetadata',
+    ],
     write: ['manifests', 'ledger', 'signatures', 'points'],
     // Points and the ledger tell which older points stay longer than was known when they were locked.
     list: ['receipts', 'packs', 'points', 'ledger'],

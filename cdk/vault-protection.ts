@@ -16,7 +16,9 @@ const EVERYONE = { effect: Effect.DENY, principals: [new AnyPrincipal()] };
 
 /** The ledger decides what exists, so its entries are written once and removed by nobody. */
 function ledgerStays({ bucketArn, prefix }: VaultPlace): PolicyStatement[] {
-  const resources = [vaultPatterns.ledger, vaultPatterns.expired, vaultPatterns.signatures].map((pattern) => `${bucketArn}/${prefix}${pattern}`);
+  const resources = [vaultPatterns.ledger, vaultPatterns.expired, vaultPatterns.signatures].map(
+    (pattern) => `${bucketArn}/${prefix}${pattern}`,
+  );
   return [
     new PolicyStatement({
       sid: 'LedgerIsNeverRemoved',

@@ -16,6 +16,7 @@ export function drawBars(title: string, panels: readonly Panel[]): string {
   const height = TOP + CHART_HEIGHT + 40;
   const drawn = panels.map((panel, i) => drawPanel(panel, 20 + i * PANEL_WIDTH));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">
+<title>${title}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="20" y="24" font-size="14" font-weight="bold">${title}</text>
 ${drawn.join('\n')}
