@@ -116,7 +116,7 @@ describe('the commands about cost', () => {
   test('list has what each run cost beside its estimate', async () => {
     const { stdout } = await blockferry('list');
     assert.match(stdout, /RUN COST +ESTIMATED +DIFFERENCE/);
-    assert.match(stdout, /incremental +\$0\.00\d\d +\$0\.00\d\d +mostly readers: \$0\.00\d+ measured/);
+    assert.match(stdout, /incremental +at commit +\$0\.00\d\d +\$0\.00\d\d +mostly readers: \$0\.00\d+ measured/);
   });
 
   test('report writes the page and says what is in it', async () => {
