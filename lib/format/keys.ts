@@ -58,6 +58,8 @@ export const vaultKeys = {
   latestReport: () => 'reports/latest.html',
   readerSlots: (pool: string) => `pools/${pool}/readers/`,
   readerSlot: (pool: string, slot: number) => `pools/${pool}/readers/${slot}.json`,
+  /** Under the slots, so that one listing tells who has some and who waits for some. */
+  slotWaiter: (pool: string, run: RunId) => `pools/${pool}/readers/waiting/${run}.json`,
   connections: () => 'connections/',
   /** Apart from the run's other objects, so that a lifecycle rule can expire connections after one day by prefix. */
   connection: (run: RunId) => `connections/${run}.json`,

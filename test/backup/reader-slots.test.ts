@@ -14,13 +14,16 @@ function place() {
   const alive = new Set<string>();
   const store = bucket.store();
   const executions = { isRunning: (holder: string) => Promise.resolve(alive.has(holder)) };
+  let comers = 0;
   const take = (holder: string, wanted: number, pool = 'main') => {
     alive.add(holder);
+    comers += 1;
     const ports = { store, executions, signal: new AbortController().signal };
-    return takeSlots(ports, { pool, holder, wanted, since: new Date() });
+    return takeSlots(ports, { pool, holder, wanted, since: new Date(comers) });
   };
   const drop = (holder: string, pool = 'main') => dropSlots(store, { pool, holder });
-  return { alive, take, drop, taken: () => bucket.objects.keys('pools/main/').length };
+  const count = (kind: RegExp) => bucket.objects.keys('pools/main/readers/').filter((key) => kind.test(key)).length;
+  return { alive, take, drop, taken: () => count(/readers\/\d+\.json$/), queued: () => count(/\/waiting\//) };
 }
 
 test('runs of two policies on one pool have 16 readers together and never more', async () => {
@@ -61,6 +64,50 @@ test('slots of a run that died are taken over, those of a living one are not', a
   alive.delete('dead');
   assert.equal(await take('next', 16), 10);
   assert.equal(await take('alive', 6), 6);
+});
+
+test('a run that waits has slots before one that comes later, however much the later one wants', async () => {
+  const { take, drop, queued } = place();
+  await take('first fleet, 1', 16);
+  assert.equal(await take('second fleet, 1', 16), 0);
+  await drop('first fleet, 1');
+  assert.equal(await take('first fleet, 2', 16), 8, 'half, since one run waits');
+  assert.equal(await take('second fleet, 1', 16), 8);
+  await drop('first fleet, 2');
+  await drop('second fleet, 1');
+  assert.equal(queued(), 0, 'nobody waits any more');
+  assert.equal(await take('first fleet, 3', 16), 16);
+});
+
+test('of runs that wait, each has a slot after those that came before it', async () => {
+  const { take, drop } = place();
+  await take('all', 16);
+  const waiting = Array.from({ length: 20 }, (_, no) => `waiting-${no}`);
+  for (const holder of waiting) assert.equal(await take(holder, 4), 0);
+  await drop('all');
+  assert.equal(await take('late', 1), 0, 'every slot is for one that waits');
+  const got: number[] = [];
+  for (const holder of waiting.toReversed()) got.unshift(await take(holder, 4));
+  assert.deepEqual(got, [...Array.from({ length: 16 }, () => 1), 0, 0, 0, 0], 'however late each of them asks');
+});
+
+test('a run that died while it waited holds nobody up', async () => {
+  const { take, drop, alive, queued } = place();
+  await take('all', 16);
+  await take('dead', 8);
+  alive.delete('dead');
+  await drop('all');
+  assert.equal(await take('next', 16), 16);
+  assert.equal(queued(), 0, 'its place in the queue is gone');
+});
+
+test('a run that gives up waiting leaves no place in the queue', async () => {
+  const { take, drop, taken, queued } = place();
+  await take('all', 16);
+  await take('gives up', 8);
+  assert.equal(queued(), 1);
+  await drop('gives up');
+  assert.deepEqual([taken(), queued()], [16, 0]);
 });
 
 test('however runs come and go at the same time, no more than 16 slots are held', async () => {
