@@ -19,6 +19,7 @@ import {
 import type { ObjectRecord } from './records.ts';
 import { checkRemovable, legalHoldOf, lockHeaders, retentionOf } from './retention.ts';
 import { S3Error } from './s3-error.ts';
+import { decodedUri } from './uri.ts';
 import { document, element } from './xml.ts';
 
 const MAX_KEY_BYTES = 1024;
@@ -86,7 +87,7 @@ function writtenHeaders(bucket: Bucket, object: ObjectRecord): Record<string, st
 
 /** Where the bytes of a copy come from. */
 export function copySource(exchange: Exchange): { bucket: Bucket; object: ObjectRecord } {
-  const source = decodeURIComponent(header(exchange, 'x-amz-copy-source') ?? '');
+  const source = decodedUri(header(exchange, 'x-amz-copy-source') ?? '');
   const parsed = /^\/?([^/]+)\/(.+?)(?:\?versionId=([^?]+))?$/s.exec(source);
   if (parsed === null) throw new S3Error('InvalidArgument', 'x-amz-copy-source must be bucket/key.');
   const [, bucketName = '', key = '', versionId] = parsed;

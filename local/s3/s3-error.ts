@@ -20,6 +20,7 @@ const ERRORS = {
   InvalidPartOrder: [400, 'The parts are not listed in ascending order.'],
   InvalidRange: [416, 'The requested range is not satisfiable.'],
   InvalidRequest: [400, 'Invalid request.'],
+  InvalidURI: [400, 'The path, or the source of a copy, is not the UTF-8 of anything.'],
   KeyTooLongError: [400, 'The key is longer than 1,024 bytes.'],
   MalformedXML: [400, 'The XML is not well-formed or does not have the expected form.'],
   MethodNotAllowed: [405, 'The method is not allowed against this resource.'],

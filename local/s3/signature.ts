@@ -3,6 +3,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { S3Error } from './s3-error.ts';
+import { decodedUri } from './uri.ts';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 /** S3 refuses requests whose time differs by more than 15 minutes. */
@@ -146,7 +147,7 @@ function canonicalRequest(request: SignedRequest, claim: Claim): string {
   const headers = claim.signedHeaders.map((name) => `${name}:${headerValue(request.headers, name)}\n`);
   return [
     request.method,
-    encoded(decodeURIComponent(request.rawPath)).replaceAll('%2F', '/'),
+    encoded(decodedUri(request.rawPath)).replaceAll('%2F', '/'),
     canonicalQuery(claim.query),
     headers.join(''),
     claim.signedHeaders.join(';'),

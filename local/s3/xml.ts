@@ -45,7 +45,7 @@ function unescaped(text: string): string {
 const LAST_CODE_POINT = 0x10ffff;
 
 function character(codePoint: number): string {
-  if (codePoint > LAST_CODE_POINT) throw new S3Error('MalformedXML');
+  if (Number.isNaN(codePoint) || codePoint > LAST_CODE_POINT) throw new S3Error('MalformedXML');
   return String.fromCodePoint(codePoint);
 }
 

@@ -4,11 +4,20 @@ import { readFile, writeFile } from 'node:fs/promises';
 
 const PAGE = new URL('../../docs/reliability.md', import.meta.url);
 
+export async function readSection(name: string): Promise<readonly string[]> {
+  return (await partsOf(name)).section.trim().split('\n');
+}
+
 export async function writeSection(name: string, lines: readonly string[]): Promise<void> {
+  const { before, after } = await partsOf(name);
+  await writeFile(PAGE, `${before}\n${lines.join('\n')}\n\n${after}`);
+}
+
+async function partsOf(name: string): Promise<{ before: string; section: string; after: string }> {
   const page = await readFile(PAGE, 'utf8');
-  const [begin, end] = [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`];
-  const from = page.indexOf(begin);
-  const to = page.indexOf(end);
-  if (from === -1 || to < from) throw new Error(`docs/reliability.md has no section ${name}`);
-  await writeFile(PAGE, `${page.slice(0, from + begin.length)}\n${lines.join('\n')}\n\n${page.slice(to)}`);
+  const begin = `<!-- ${name}: begin -->\n`;
+  const from = page.indexOf(begin) + begin.length;
+  const to = page.indexOf(`<!-- ${name}: end -->`);
+  if (!page.includes(begin) || to < from) throw new Error(`docs/reliability.md has no section ${name}`);
+  return { before: page.slice(0, from), section: page.slice(from, to), after: page.slice(to) };
 }

@@ -45,5 +45,5 @@ test('a parser that takes too long is found', async () => {
     for (let turn = 0; input.length > 100_000 && turn < 1.2e9; turn++);
   };
   const slow = { name: 'slow', from: 'host', seeds: () => [Buffer.alloc(8)], parse } as const;
-  await assert.rejects(playCampaign(slow, { inputs: 20_000, seed: 1 }), /slow: it took \d{3,} ms/);
+  await assert.rejects(playCampaign(slow, { inputs: 20_000, seed: 1 }), /slow: it took \d{3,} ms of the processor/);
 });

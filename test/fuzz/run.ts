@@ -1,6 +1,8 @@
 /**
- * Fuzzes every parser, or those named, each in a process of its own: `npm run fuzz -- [--inputs N] [--seed N] [--write] [parser ...]`.
- * With --write the figures go into docs/reliability.md. Ends with 1 at the first crash, hang, leak or overdraft of memory.
+ * Fuzzes every parser, or those named, each in a process of its own: `npm run fuzz -- [--inputs N] [--seed N] [--write] [--missing] [parser ...]`.
+ * With --write the row of each parser goes into docs/reliability.md when it is done; --missing plays only those without a row
+ * of as many inputs, so that a campaign of hours can be ended and begun again. Ends with 1 if any parser crashed, hung, leaked
+ * or took too much memory; the others are played all the same.
  */
 
 import { fork } from 'node:child_process';
@@ -8,7 +10,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MIB } from '#lib/units.ts';
-import { writeSection } from '../faults/reliability-page.ts';
+import { readSection, writeSection } from '../faults/reliability-page.ts';
 import type { PlayerMessage } from './player.ts';
 import type { FuzzTarget } from './target.ts';
 import { TARGETS } from './targets/all.ts';
@@ -20,10 +22,19 @@ const HEAP_LIMIT_MIB = 96;
 const RSS_LIMIT_BYTES = 384 * MIB;
 /** What a process learns about its code while it runs; a leak of one byte for each of a million inputs is less. */
 const HEAP_GROWTH_LIMIT_BYTES = 4 * MIB;
-/** A player tells of itself every 256 inputs: silence is a parser that does not come back. */
-const SILENCE_LIMIT_MS = 300_000;
+/**
+ * A player tells of itself every 256 inputs: five minutes of silence are a parser that does not come back. They are counted by
+ * looks, because time passes for a campaign that is stopped (SIGSTOP) too, and looks do not.
+ */
+const LOOK_MS = 10_000;
+const SILENT_LOOKS = 30;
 
 type Figures = Extract<PlayerMessage, { kind: 'done' }>;
+
+const HEAD = [
+  '| parser | bytes come from | inputs | inputs/s | refused | kinds of outcome | slowest | heap growth | peak memory |',
+  '|---|---|---|---|---|---|---|---|---|',
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,22 +42,45 @@ const { values, positionals } = parseArgs({
     inputs: { type: 'string', default: '100000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     write: { type: 'boolean', default: false },
+    missing: { type: 'boolean', default: false },
   },
 });
-const chosen = TARGETS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-if (chosen.length === 0) throw new Error(`choose from ${TARGETS.map(({ name }) => name).join(', ')}`);
+const written = new Map((await readSection('fuzz')).flatMap((line) => rowOf(line) ?? []));
+const named = positionals.length === 0 ? TARGETS : positionals.map(targetOf);
+const chosen = named.filter(isWanted);
 
 console.log(`${values.inputs} inputs for each of ${chosen.length} parsers, seed ${values.seed}`);
-const rows: string[] = [];
 for (const target of chosen) {
-  const figures = await play(target);
-  rows.push(row(target, figures));
-  console.log(rows.at(-1));
+  try {
+    const line = row(target, await play(target));
+    console.log(line);
+    if (values.write) await writeRow(target.name, line);
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+  }
 }
-if (values.write) {
-  const head =
-    '| parser | bytes come from | inputs | inputs/s | refused | kinds of outcome | slowest | heap growth | peak memory |';
-  await writeSection('fuzz', [head, '|---|---|---|---|---|---|---|---|---|', ...rows]);
+
+function targetOf(name: string): FuzzTarget {
+  const target = TARGETS.find((candidate) => candidate.name === name);
+  if (target === undefined) throw new Error(`choose from ${TARGETS.map((candidate) => candidate.name).join(', ')}`);
+  return target;
+}
+
+function isWanted({ name }: FuzzTarget): boolean {
+  const played = Number(written.get(name)?.split(' | ')[2]?.replaceAll(',', '') ?? 0);
+  return !values.missing || played < Number(values.inputs);
+}
+
+/** A line of the page's table by the parser it is about. */
+function rowOf(line: string): [string, string][] | undefined {
+  const [, name = ''] = /^\| ([a-z0-9-]+) \|/.exec(line) ?? [];
+  return TARGETS.some((target) => target.name === name) ? [[name, line]] : undefined;
+}
+
+async function writeRow(name: string, line: string): Promise<void> {
+  written.set(name, line);
+  await writeSection('fuzz', [...HEAD, ...TARGETS.flatMap((target) => written.get(target.name) ?? [])]);
 }
 
 function row({ name, from }: FuzzTarget, figures: Figures): string {
@@ -70,21 +104,19 @@ async function play(target: FuzzTarget): Promise<Figures> {
   });
   let figures: Figures | undefined;
   let reached = 0;
-  const hung = () => {
+  let silentLooks = 0;
+  const looks = setInterval(() => {
+    if (++silentLooks < SILENT_LOOKS) return;
     console.error(`${target.name} hangs between input ${reached} and ${reached + 256} of seed ${values.seed}`);
     child.kill('SIGKILL');
-  };
-  let silence = setTimeout(hung, SILENCE_LIMIT_MS);
+  }, LOOK_MS);
   child.on('message', (message: PlayerMessage) => {
-    clearTimeout(silence);
+    silentLooks = 0;
     if (message.kind === 'done') figures = message;
-    else {
-      reached = message.inputs;
-      silence = setTimeout(hung, SILENCE_LIMIT_MS);
-    }
+    else reached = message.inputs;
   });
   const [code, signal] = await once(child, 'exit');
-  clearTimeout(silence);
+  clearInterval(looks);
   if (figures === undefined) throw new Error(`${target.name} ended with ${signal ?? code}, seed ${values.seed}`);
   assertBounds(target, figures);
   return figures;

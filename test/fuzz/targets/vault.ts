@@ -50,7 +50,7 @@ const manifestHeader: FuzzTarget = {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(body.length);
     const header = parseManifestHeader(fits ? input : Buffer.concat([input.subarray(0, 8), length, body]), 'x');
-    return header.packs.length > 2 ? 'many packs' : `${header.packs.length} packs`;
+    return ['no packs', 'one pack', 'two packs'][header.packs.length] ?? 'many packs';
   },
 };
 
@@ -100,7 +100,7 @@ const section: FuzzTarget = {
     const { firsts, lengths } = decodeExtents(encodeSectionBody(input), 'x');
     const end = (firsts.at(-1) ?? 0) + (lengths.at(-1) ?? 0);
     if (end > 262_144) throw new Error(`the section ends at grain ${end}`);
-    return firsts.length > 3 ? 'many extents' : `${firsts.length} extents`;
+    return ['no extent', 'one extent', 'two extents'][firsts.length] ?? 'many extents';
   },
 };
 

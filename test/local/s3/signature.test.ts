@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CopyObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { ChunkedBody } from '#local/s3/chunked-body.ts';
 import { BUCKET, type Plain, refused, startPlain } from './plain-client.ts';
 
@@ -106,6 +106,14 @@ describe('signatures on the embedded server', () => {
     const signature = hmac(key, ['AWS4-HMAC-SHA256', time, scope, digest].join('\n')).toString('hex');
     return `${plain.server.endpoint}${path}?${query}&X-Amz-Signature=${signature}`;
   }
+
+  it('a path, and the source of a copy, that are no UTF-8 are refused as S3 does', async () => {
+    const answer = await fetch(presigned(60).replace('a%20b%2Bc', '%zz'));
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), /<Code>InvalidURI<\/Code>/);
+    const copy = new CopyObjectCommand({ Bucket: BUCKET, Key: 'copy', CopySource: `${BUCKET}/%ff` });
+    await refused(plain.s3.send(copy), 'InvalidURI', 400);
+  });
 
   it('a presigned URL works until it expires, and only as it was signed', async () => {
     assert.equal(await (await fetch(presigned(60))).text(), 'hello');

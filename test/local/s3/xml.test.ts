@@ -18,6 +18,7 @@ test('elements, texts, entities, comments and declarations are read as S3 reads 
 
 for (const [what, xml] of [
   ['a character beyond the last one', '<a>&#x110000;</a>'],
+  ['a character whose number is none', '<a>&#X110000;</a>'],
   ['a tag without an end', '<a><b'],
   ['a tag without a name', '<a>< ></a>'],
   ['nesting without end', '<a>'.repeat(100)],
