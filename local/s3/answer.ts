@@ -10,6 +10,7 @@ import { Payload, type PayloadNeeds } from './payload.ts';
 import { S3Error } from './s3-error.ts';
 import { type Signed, type Verifier, verify } from './signature.ts';
 import type { Storage } from './storage.ts';
+import { decodedOrNothing } from './uri.ts';
 import { element, parseXml } from './xml.ts';
 
 /** A Complete of 10,000 parts with SHA-256 checksums has 2.5 MB. */
@@ -52,7 +53,8 @@ class AskedRequest {
     this.rawPath = mark === -1 ? target : target.slice(0, mark);
     // A plus sign in a query of S3 is a plus sign, which URLSearchParams would read as a space.
     this.query = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1).replaceAll('+', '%2B'));
-    const path = decoded(this.rawPath).slice(1);
+    // A path that is no UTF-8 names nothing.
+    const path = decodedOrNothing(this.rawPath)?.slice(1) ?? '';
     const slash = path.indexOf('/');
     this.bucketName = slash === -1 ? path : path.slice(0, slash);
     this.key = slash === -1 ? '' : path.slice(slash + 1);
@@ -76,16 +78,6 @@ class AskedRequest {
     const body = this.message.iterator({ destroyOnReturn: false });
     this.#payload = new Payload({ body, headers: this.headers, signed }, needs);
     return this.#payload;
-  }
-}
-
-/** A path that is no UTF-8 names nothing. */
-function decoded(rawPath: string): string {
-  try {
-    return decodeURIComponent(rawPath);
-  } catch (error) {
-    if (error instanceof URIError) return '/';
-    throw error;
   }
 }
 

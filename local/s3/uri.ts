@@ -2,12 +2,19 @@
 
 import { S3Error } from './s3-error.ts';
 
-/** Throws InvalidURI for what is no UTF-8. */
-export function decodedUri(raw: string): string {
+/** Undefined for what is no UTF-8. */
+export function decodedOrNothing(raw: string): string | undefined {
   try {
     return decodeURIComponent(raw);
   } catch (error) {
-    if (error instanceof URIError) throw new S3Error('InvalidURI');
+    if (error instanceof URIError) return undefined;
     throw error;
   }
+}
+
+/** Throws InvalidURI for what is no UTF-8. */
+export function decodedUri(raw: string): string {
+  const text = decodedOrNothing(raw);
+  if (text === undefined) throw new S3Error('InvalidURI');
+  return text;
 }

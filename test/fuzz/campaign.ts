@@ -20,7 +20,9 @@ const INPUT_DEADLINE_MS = 250;
 /** Collections of garbage and compilation make a quick input look slow: it is looked at again. */
 const LOOK_AGAIN_MS = 25;
 const SLOW_LOOKS = 4;
-const MAX_POOL = 512;
+const MAX_KINDS = 512;
+/** What was blown up shows once that it was; to change it further costs more than it finds. */
+const MAX_FOUND_BYTES = 8_192;
 const TURN_EVERY = 256;
 
 /** An input that a parser did not survive as it should. */
@@ -64,9 +66,9 @@ export async function playCampaign(target: FuzzTarget, settings: CampaignSetting
     const { kind, isRefusal, tookMs } = await outcomeOf(target, input);
     if (isRefusal) refused++;
     slowestMs = Math.max(slowestMs, tookMs);
-    if (!outcomes.has(kind) && pool.found.length < MAX_POOL) {
+    if (!outcomes.has(kind) && outcomes.size < MAX_KINDS) {
       outcomes.set(kind, input);
-      pool.found.push(input);
+      if (input.length <= MAX_FOUND_BYTES) pool.found.push(input);
     }
     if (i % TURN_EVERY === 0) {
       await turn();
@@ -90,7 +92,9 @@ export async function outcomeOf(target: FuzzTarget, input: Buffer): Promise<Outc
     if (again.tookMs < outcome.tookMs) outcome = again;
   }
   if (outcome.tookMs <= INPUT_DEADLINE_MS) return outcome;
-  throw new Finding(described(target, `it took ${Math.round(outcome.tookMs)} ms of the processor, each of ${SLOW_LOOKS} times`, input));
+  throw new Finding(
+    described(target, `it took ${Math.round(outcome.tookMs)} ms of the processor, each of ${SLOW_LOOKS} times`, input),
+  );
 }
 
 async function parseOnce(target: FuzzTarget, input: Buffer): Promise<Outcome> {
@@ -101,13 +105,13 @@ async function parseOnce(target: FuzzTarget, input: Buffer): Promise<Outcome> {
     const answer = target.parse(copy);
     const settled = answer instanceof Promise ? await answer : answer;
     const tookMs = threadMs(began);
-    return { kind: typeof settled === 'string' ? `ok: ${masked(settled)}` : 'ok', isRefusal: false, tookMs };
+    return { kind: typeof settled === 'string' ? `ok: ${masked(settled, input)}` : 'ok', isRefusal: false, tookMs };
   } catch (error) {
     const tookMs = threadMs(began);
     const isRefusal =
       error instanceof Failure || (error instanceof Error && target.refusals?.includes(error.name) === true);
     if (!isRefusal) throw new Finding(described(target, `it threw ${String(error)}`, input), { cause: error });
-    return { kind: `${error.name}: ${masked(`${error.message} ${causeOf(error)}`)}`, isRefusal, tookMs };
+    return { kind: `${error.name}: ${masked(`${error.message} ${causeOf(error)}`, input)}`, isRefusal, tookMs };
   }
 }
 
@@ -125,13 +129,21 @@ const MASKED_CHARACTERS = 160;
 /** Enough for the masked wording to have its length. */
 const LOOKED_AT_CHARACTERS = 400;
 
-/** The wording without what differs from input to input; the parser of JSON quotes what it met. */
-function masked(text: string): string {
+/**
+ * The wording without what differs from input to input: quotations, numbers, and words that stand in the input. What the
+ * parser of JSON says is about nothing else.
+ */
+function masked(text: string, input: Buffer): string {
   return text
     .slice(0, LOOKED_AT_CHARACTERS)
-    .replace(/(is not JSON).*/s, '$1')
-    .replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/g, '*')
-    .replaceAll(/\b[0-9a-f-]{8,}\b|\d+/gi, '#')
-    .replaceAll(/[^\x20-\x7e]+/g, '?')
+    .replace(/((?:is not|in) JSON|^SyntaxError).*/s, '$1')
+    .replaceAll(/"(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)/gs, '*')
+    .replaceAll(/\S+/g, (word) => (isFromInput(word, input) ? '*' : word))
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/\*(?: \*)+/g, '*')
     .slice(0, MASKED_CHARACTERS);
+}
+
+function isFromInput(word: string, input: Buffer): boolean {
+  return /[^a-zA-Z.,:;()-]/.test(word) || (word.length > 3 && input.includes(word));
 }
