@@ -96,7 +96,9 @@ export class Attempts {
   async passTime(durationMs: number): Promise<void> {
     const until = this.#world.nowMs + durationMs;
     while (this.#world.nowMs < until) {
-      this.#world.nowMs = Math.min(until, this.#world.nowMs + SLEEP_LIMIT_MS / 4);
+      // Not past the moment in which one has slept as long as anything may: the grace allows not an hour more.
+      const dueMs = Math.min(...this.#sleepers.map(({ sinceMs }) => sinceMs + SLEEP_LIMIT_MS));
+      this.#world.nowMs = Math.min(until, dueMs);
       await this.wake('overdue');
     }
   }
