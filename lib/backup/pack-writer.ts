@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { FRAME_CONTENT_BYTES } from '#lib/format/frame.ts';
-import { FrameEncoder } from '#lib/format/frame-encoder.ts';
+import { type FrameCompressor, FrameEncoder } from '#lib/format/frame-encoder.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { sha256Of } from '#lib/format/manifest.ts';
 import { encodePackTail, type PackedFrame } from '#lib/format/pack.ts';
@@ -43,6 +43,8 @@ export interface PackWriterSettings {
   readonly lock?: ObjectLock;
   /** Left out: PACK_PART_BYTES. */
   readonly partBytes?: Bytes;
+  /** Left out: a thread of libuv's pool for each. */
+  readonly newCompressor?: (() => FrameCompressor) | undefined;
 }
 
 /** Windows compressed at once while the next one is filled: with one, both processors of a reader wait in turn. */
@@ -57,7 +59,7 @@ interface FrameUnderWay {
 export class PackWriter {
   readonly #settings: PackWriterSettings;
   readonly #writer: MultipartWriter;
-  readonly #encoders = Array.from({ length: ENCODERS }, () => new FrameEncoder());
+  readonly #encoders: FrameCompressor[];
   readonly #frames: PackedFrame[] = [];
   /** In disk order, oldest first. */
   readonly #underWay: FrameUnderWay[] = [];
@@ -71,7 +73,9 @@ export class PackWriter {
 
   constructor(settings: PackWriterSettings) {
     const { store, disk, storageClass, lock, partBytes = PACK_PART_BYTES } = settings;
+    const newCompressor = settings.newCompressor ?? (() => new FrameEncoder());
     this.#settings = settings;
+    this.#encoders = Array.from({ length: ENCODERS }, newCompressor);
     this.#writer = new MultipartWriter({
       store,
       key: vaultKeys.pack(disk, settings),

@@ -2,6 +2,7 @@
 
 import type { Clock } from '#lib/clock.ts';
 import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import type { FrameCompressor } from '#lib/format/frame-encoder.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { DiskPlan, RunPlan, Shard } from '#lib/format/plan.ts';
@@ -33,6 +34,8 @@ export interface ShardPorts {
   /** When the function will be killed. */
   readonly deadline: Date;
   readonly signal: AbortSignal;
+  /** As in the settings of PackWriter. */
+  readonly newCompressor?: () => FrameCompressor;
 }
 
 export interface ShardProgress extends Shard {
@@ -97,7 +100,8 @@ async function readPart(
   const planned = await plannedGrains(ports.store, { run, diskPlan, shard, first });
   const partBytes = partBytesFor(planned.count());
   const { storageClass } = plan;
-  const writer = new PackWriter({ store: ports.store, disk, run, pack, storageClass, partBytes, ...locked });
+  const { store, newCompressor } = ports;
+  const writer = new PackWriter({ store, disk, run, pack, storageClass, partBytes, newCompressor, ...locked });
   try {
     const copied = await copyPart({
       source,

@@ -3,11 +3,18 @@
 import { constants, createZstdCompress } from 'node:zlib';
 import { FRAME_CHUNK_BYTES, FRAME_PARAMS } from './frame.ts';
 
+/** Compresses the windows of a pack, one call at a time; `content` must not change until the frame is there, in pieces. */
+export interface FrameCompressor {
+  encode(content: Buffer): Promise<readonly Buffer[]>;
+  /** Frees what is held; a frame that is being encoded is lost, and nobody may wait for it any more. */
+  close(): void;
+}
+
 /**
  * The same bytes as `encodeFrame`. A call of its own for each frame would leave 1 MiB of context behind that only a full
  * garbage collection finds: 70 of them for a GiB, at 1.9 CPU s/GiB in all.
  */
-export class FrameEncoder {
+export class FrameEncoder implements FrameCompressor {
   /** Each write is one frame: with all of its content at hand zstd notes the size in the frame's header by itself. */
   readonly #zstd = createZstdCompress({
     flush: constants.ZSTD_e_end,
@@ -22,7 +29,6 @@ export class FrameEncoder {
     this.#zstd.on('error', () => undefined);
   }
 
-  /** The frame in pieces. `content` must not change until they are there; one call at a time. */
   encode(content: Buffer): Promise<readonly Buffer[]> {
     const { promise, resolve, reject } = Promise.withResolvers<readonly Buffer[]>();
     this.#zstd.write(content, (error) => {
@@ -33,7 +39,6 @@ export class FrameEncoder {
     return promise;
   }
 
-  /** Frees the context; a frame that is being encoded is lost, and nobody may wait for it any more. */
   close(): void {
     this.#zstd.destroy();
   }

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { extendedLock, type ObjectLock } from '#lib/store/object-lock.ts';
 import type { ListedObject, PutOptions } from '#lib/store/object-store.ts';
+import { OrderedKeys } from './ordered-keys.ts';
 
 export interface StoredObject {
   readonly kind: 'object';
@@ -28,8 +29,7 @@ export class MemoryObjects {
   /** Newest version first. */
   readonly #versions = new Map<string, (StoredObject | DeleteMarker)[]>();
   readonly #now: () => Date;
-  /** Every key of `#versions` in S3's order: by the bytes of their UTF-8. Undefined after one came or went. */
-  #ordered: readonly string[] | undefined;
+  readonly #ordered = new OrderedKeys();
   #written = 0;
 
   constructor(now: () => Date) {
@@ -48,8 +48,7 @@ export class MemoryObjects {
 
   /** Keys with a current object, in the order S3 lists them. */
   keys(prefix = ''): string[] {
-    this.#ordered ??= [...this.#versions.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    return this.#ordered.filter((key) => key.startsWith(prefix) && this.current(key));
+    return this.#ordered.under(prefix).filter((key) => this.current(key));
   }
 
   page(prefix: string, { after, limit }: { after: string | undefined; limit: number }): ListedObject[] {
@@ -90,7 +89,7 @@ export class MemoryObjects {
 
   /** Everything under the prefix, noncurrent versions and delete markers too, in the order of ListObjectVersions. */
   allVersions(prefix: string): { key: string; version: StoredObject | DeleteMarker; current: boolean }[] {
-    const keys = [...this.#versions.keys()].filter((key) => key.startsWith(prefix)).sort();
+    const keys = this.#ordered.under(prefix);
     return keys.flatMap((key) => this.versions(key).map((version, place) => ({ key, version, current: place === 0 })));
   }
 
@@ -130,12 +129,11 @@ export class MemoryObjects {
   }
 
   #forget(key: string): void {
-    this.#versions.delete(key);
-    this.#ordered = undefined;
+    if (this.#versions.delete(key)) this.#ordered.remove(key);
   }
 
   #add(key: string, version: StoredObject | DeleteMarker): void {
-    if (!this.#versions.has(key)) this.#ordered = undefined;
+    if (!this.#versions.has(key)) this.#ordered.add(key);
     this.#versions.set(key, [version, ...this.versions(key)]);
   }
 }

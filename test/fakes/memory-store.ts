@@ -39,11 +39,10 @@ export class MemoryBucket {
   readonly requests: StoreCall[] = [];
   readonly now: () => Date;
   /** What each request waits for before it has its effect, so that others may come in between. */
-  readonly turn: () => Promise<void>;
+  readonly turn: () => Promise<void> = turnOfEventLoop;
 
-  /** Without a clock each write is a second after the one before; without `turn` a request waits for the event loop. */
-  constructor(settings: { now?: () => Date; turn?: () => Promise<void> } = {}) {
-    this.turn = settings.turn ?? turnOfEventLoop;
+  /** Without a clock each write is a second after the one before. */
+  constructor(settings: { now?: () => Date } = {}) {
     let seconds = 0;
     this.now = settings.now ?? (() => new Date(Date.UTC(2026, 0, 1) + 1000 * seconds++));
     this.objects = new MemoryObjects(this.now);

@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { INVARIANTS } from './invariants.ts';
-import { ONE_THREAD } from './ordered-turn.ts';
 import { runTrace } from './trace.ts';
 
 interface Message {
@@ -62,7 +61,6 @@ async function overseeTraces(): Promise<void> {
     ];
     const child = fork(import.meta.filename, args, {
       execArgv: [...process.execArgv, ...MEMORY_OPTIONS],
-      env: { ...process.env, ...ONE_THREAD },
     });
     child.on('message', (message: Message) => {
       points += message.points;

@@ -172,6 +172,7 @@ export async function readOneShard(world: World, store: ObjectStore, run: ModelR
     connect: async () => world.source(run),
     clock,
     random: world.randomBytes,
+    newCompressor: world.newCompressor,
     deadline: new Date(clock.now().getTime() + leftMs),
     signal: new AbortController().signal,
   };

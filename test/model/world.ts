@@ -2,11 +2,12 @@
 
 import type { BlockSource } from '#lib/backup/block-source.ts';
 import type { Clock } from '#lib/clock.ts';
+import { encodeFrame } from '#lib/format/frame.ts';
+import type { FrameCompressor } from '#lib/format/frame-encoder.ts';
 import type { Shard } from '#lib/format/plan.ts';
 import { GRAIN_BYTES, type PackId, parseDiskId, parseRunId, parseVmId, type RunId } from '#lib/units.ts';
 import { MemoryBucket } from '../fakes/memory-store.ts';
 import { seededRandom } from '../fakes/random.ts';
-import { orderedTurn } from './ordered-turn.ts';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
@@ -52,7 +53,7 @@ export class World {
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
-    this.bucket = new MemoryBucket({ now: () => new Date(this.nowMs), turn: orderedTurn });
+    this.bucket = new MemoryBucket({ now: () => new Date(this.nowMs) });
     const grains = Array.from({ length: 40 }, () => (this.chance(0.5) ? this.below(255) + 1 : 0));
     this.disk = { bytes: 39 * GRAIN_BYTES + 1536, grains };
   }
@@ -93,6 +94,18 @@ export class World {
       close: () => Promise.resolve(),
     };
   }
+
+  /**
+   * Compresses in the thread of the model. In libuv's pool a frame overtakes calls of the store or not as the machine's
+   * load has it, and steps that run together would draw their numbers in another order each time.
+   */
+  newCompressor = (): FrameCompressor => ({
+    encode: async (content) => {
+      await this.bucket.turn();
+      return [encodeFrame(content)];
+    },
+    close: () => undefined,
+  });
 
   runOf(id: RunId): ModelRun {
     const found = this.runs.find(({ run }) => run === id);
