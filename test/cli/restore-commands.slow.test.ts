@@ -1,30 +1,20 @@
 import assert from 'node:assert/strict';
-import { type ExecFileException, execFile, execFileSync, spawn } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { execFile, execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
-import { Secret } from '#lib/secret.ts';
-import { s3Store } from '#lib/store/s3.ts';
-import { parseRunId, parseVmId } from '#lib/units.ts';
-import { type S3Server, startS3Server } from '#local/s3/server.ts';
-import { VaultDisk } from '../fakes/vault-disk.ts';
+import { CommandVault } from '../servers/command-vault.ts';
 
 const GRAIN = 65_536;
 const MIB = 1_048_576;
-const COMMAND = join(import.meta.dirname, '../../cli/blockferry.ts');
 
 let folder: string;
-let server: S3Server;
 let image: Buffer;
-let disk: VaultDisk;
-/** Called for each request that the server answered. */
-let onRequest: (key: string) => void = () => undefined;
+let vault: CommandVault;
 
 /** A partitioned disk of 96 MiB: an MBR, an ext4 partition from 1 MiB with two files in it, noise behind it. */
 async function partitionedImage(): Promise<Buffer> {
@@ -47,70 +37,14 @@ async function partitionedImage(): Promise<Buffer> {
 }
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'restore-commands-'));
-  server = await startS3Server({ buckets: ['vault'], onRequest: ({ key }) => onRequest(key) });
-  const { accessKeyId, secretAccessKey } = server.credentials;
-  using store = s3Store({
-    bucket: 'vault',
-    endpoint: server.endpoint,
-    credentials: { accessKeyId, secretAccessKey: new Secret(secretAccessKey) },
-  });
+  vault = await CommandVault.start();
+  folder = vault.folder;
   image = await partitionedImage();
-  disk = new VaultDisk(store, image.length);
-  const changes = new Map<number, Buffer>();
-  for (let grain = 0; grain < image.length / GRAIN; grain++) {
-    const content = image.subarray(grain * GRAIN, (grain + 1) * GRAIN);
-    if (content.some((byte) => byte !== 0)) changes.set(grain, content);
-  }
-  const seq = await disk.addPoint(changes);
-  const vm = parseVmId(randomUUID());
-  const run = parseRunId('0123456789abcdef');
-  const time = new Date('2026-11-21T10:11:12Z');
-  const dataGrains = changes.size;
-  const counts = { dataGrains, zeroGrains: 0, unchangedGrains: 0, plannedBytes: image.length, storedBytes: 50 * MIB };
-  const full = { because: 'first-backup', cure: 'nothing: the first backup of a disk is full' };
-  const facts = { device: '0', name: 'root', bootable: true, diskBytes: image.length, kind: 'full', full };
-  const point = {
-    ...HEAD,
-    vm,
-    vmName: 'web-1',
-    pool: 'lab',
-    run,
-    execution: 'arn:aws:states:local:0:execution:backup:1',
-    time,
-    finished: new Date(time.getTime() + 80_000),
-    disks: [{ disk: disk.disk, seq, ...facts, ...counts }],
-    measured: { nbdBytes: image.length, nbdRequests: 96, readerMs: 1000, hostChecks: ['public-key'] },
-  };
-  await store.put(vaultKeys.point(vm, { time, run }), encodeDocument(point));
+  await vault.addPoint(image);
 });
-after(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true, force: true });
-});
+after(() => vault[Symbol.asyncDispose]());
 
-const environment = () => ({
-  ...process.env,
-  BLOCKFERRY_VAULT: 's3://vault',
-  BLOCKFERRY_ENDPOINT: server.endpoint,
-  AWS_REGION: server.region,
-  AWS_ACCESS_KEY_ID: server.credentials.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
-});
-
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function blockferry(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const ended = (error: ExecFileException | null, stdout: string, stderr: string) =>
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    execFile(process.execPath, [COMMAND, ...args], { env: environment() }, ended);
-  });
-}
+const blockferry = (...words: string[]) => vault.blockferry(...words);
 
 test('list and show tell the points, their sizes and why a disk was read in full', async () => {
   const listed = await blockferry('list');
@@ -145,13 +79,13 @@ test('a partitioned disk restores byte for byte, and a second restore to the sam
 
 test('a restore that is killed leaves no file of that name, and the same command goes on', async () => {
   const to = join(folder, 'killed.raw');
-  const child = spawn(process.execPath, [COMMAND, 'restore', 'latest', '--to', to], { env: environment() });
+  const child = vault.begin('restore', 'latest', '--to', to);
   let packs = 0;
-  onRequest = (key) => {
+  vault.watch((key) => {
     if (key.endsWith('.zst') && ++packs === 1) child.kill('SIGKILL');
-  };
+  });
   await once(child, 'exit');
-  onRequest = () => undefined;
+  vault.watch();
   assert.equal(child.signalCode, 'SIGKILL');
   await assert.rejects(stat(to), { code: 'ENOENT' });
   const { code, stdout, stderr } = await blockferry('restore', 'latest', '--to', to, '--json');
@@ -172,7 +106,7 @@ test('a VHD is the disk to qemu', async () => {
 
 test('serve offers the disk to standard tools until it is interrupted', async () => {
   const socket = join(folder, 'nbd');
-  const child = spawn(process.execPath, [COMMAND, 'serve', 'latest', '--socket', socket], { env: environment() });
+  const child = vault.begin('serve', 'latest', '--socket', socket);
   const [line] = await once(child.stdout, 'data');
   const uri = String(line).split(' ')[0] ?? '';
   const copy = join(folder, 'served.raw');
@@ -184,8 +118,7 @@ test('serve offers the disk to standard tools until it is interrupted', async ()
 });
 
 test('serve --json names the exports as one JSON array', async () => {
-  const words = ['serve', 'latest', '--json', '--listen', '127.0.0.1:0'];
-  const child = spawn(process.execPath, [COMMAND, ...words], { env: environment() });
+  const child = vault.begin('serve', 'latest', '--json', '--listen', '127.0.0.1:0');
   const [line] = await once(child.stdout, 'data');
   child.kill('SIGINT');
   await once(child, 'exit');
@@ -217,9 +150,7 @@ test('a directory of an ext4 partition is listed and one file extracted without 
 
 test('damage ends with exit code 3 and names the bytes; asked to go on, all else is in the partial file', async () => {
   const to = join(folder, 'damaged.raw');
-  const { accessKeyId, secretAccessKey } = server.credentials;
-  const credentials = { accessKeyId, secretAccessKey: new Secret(secretAccessKey) };
-  using store = s3Store({ bucket: 'vault', endpoint: server.endpoint, credentials });
+  const { store, disk } = vault;
   for await (const { key } of store.list(vaultKeys.packs(disk.disk))) {
     const body = await store.get(key);
     body[body.length - 4 * MIB] = (body[body.length - 4 * MIB] ?? 0) ^ 1;

@@ -44,6 +44,20 @@ test('nbdinfo lists every export with its size, read-only and safe for several c
   assert.equal(exports[0]?.['can_df'], true);
 });
 
+test('nbd-client lists the exports and agrees on the size of the one that it would attach', async () => {
+  const large = new MemoryDisk('large', Buffer.alloc(3 * 1_048_576));
+  await using server = await serve({ disks: [new MemoryDisk('0', content), large] });
+  const { port } = new URL(server.uri);
+  const { stdout } = await run('nbd-client', ['-l', '127.0.0.1', port]);
+  assert.match(stdout, /^0: a disk in memory\nlarge: a disk in memory$/m);
+  // The name is no device's, so that nothing is attached, with the kernel's module neither: what it attaches is not seen.
+  const attached = run('nbd-client', ['127.0.0.1', port, 'no-device', '-N', 'large', '-readonly', '-nofork']);
+  const sizeThenEnd = { stdout: /Negotiation: \.\.size = 3MB/, stderr: /Invalid nbd device/ };
+  await assert.rejects(attached, sizeThenEnd);
+  const unknown = run('nbd-client', ['127.0.0.1', port, 'no-device', '-N', 'other', '-nofork']);
+  await assert.rejects(unknown, { stderr: /not known|unknown|not available/i });
+});
+
 test('a client that knows only EXPORT_NAME gets its export, with the 124 zeroes unless it declines them', async () => {
   await using server = await serve();
   for (const [flags, zeroes] of [
