@@ -2,7 +2,7 @@
 
 import { Aws } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { vaultPatterns } from '#lib/format/keys.ts';
+import { readWithoutKey, vaultPatterns } from '#lib/format/keys.ts';
 
 type VaultPart = keyof typeof vaultPatterns;
 
@@ -215,10 +215,12 @@ export function vaultStatements(place: VaultPlace, access: VaultAccess): PolicyS
       conditions: { StringEquals: { 'kms:SigningAlgorithm': 'ECDSA_SHA_256' } },
     }),
     ...(access.list === undefined ? [] : [listStatement(place, access.list, access.folders)]),
-    keyStatement(place, write.length > 0 ? READ_AND_WRITE : ['kms:Decrypt']),
+    ...(needsKey([...read, ...write]) ? [keyStatement(place, needsKey(write) ? READ_AND_WRITE : ['kms:Decrypt'])] : []),
   ];
   return statements.filter((statement) => statement.resources.length > 0);
 }
+
+const needsKey = (parts: readonly VaultPart[]) => parts.some((part) => !readWithoutKey.some((free) => free === part));
 
 function objectsOf({ bucketArn, prefix }: VaultPlace, parts: readonly VaultPart[]): string[] {
   return parts.map((part) => `${bucketArn}/${prefix}${vaultPatterns[part]}`);

@@ -1,7 +1,7 @@
 /** What the policy of a vault's bucket refuses to everybody, the administrators of its account included. */
 
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { vaultPatterns } from '#lib/format/keys.ts';
+import { readWithoutKey, vaultPatterns } from '#lib/format/keys.ts';
 import type { VaultPlace } from './vault-access.ts';
 
 export function protections(place: VaultPlace): PolicyStatement[] {
@@ -12,6 +12,8 @@ export function protections(place: VaultPlace): PolicyStatement[] {
   ];
 }
 
+const KEY_HEADER = 's3:x-amz-server-side-encryption-aws-kms-key-id';
+const ENCRYPTION_HEADER = 's3:x-amz-server-side-encryption';
 const EVERYONE = { effect: Effect.DENY, principals: [new AnyPrincipal()] };
 
 /** The ledger decides what exists, so its entries are written once and removed by nobody. */
@@ -38,23 +40,34 @@ function ledgerStays({ bucketArn, prefix }: VaultPlace): PolicyStatement[] {
 
 /**
  * A request that says nothing gets the vault's key. One that names another key, or none of KMS, would store what only
- * its sender can read: the way in which vaults are held to ransom.
+ * its sender can read: the way in which vaults are held to ransom. What the collection reads has to be under S3's own key:
+ * under any other it could never be judged, and so never go.
  */
-function otherKeysAreRefused({ bucketArn, keyArn }: VaultPlace): PolicyStatement[] {
-  const refusals = {
-    OtherKeysAreRefused: ['s3:x-amz-server-side-encryption-aws-kms-key-id', keyArn],
-    OtherEncryptionIsRefused: ['s3:x-amz-server-side-encryption', 'aws:kms'],
-  } as const;
-  return Object.entries(refusals).map(
-    ([sid, [header, only]]) =>
-      new PolicyStatement({
-        sid,
-        ...EVERYONE,
-        actions: ['s3:PutObject'],
-        resources: [`${bucketArn}/*`],
-        conditions: { Null: { [header]: 'false' }, StringNotEquals: { [header]: only } },
-      }),
-  );
+function otherKeysAreRefused({ bucketArn, keyArn, prefix }: VaultPlace): PolicyStatement[] {
+  const everything = [`${bucketArn}/*`];
+  const free = readWithoutKey.map((part) => `${bucketArn}/${prefix}${vaultPatterns[part]}`);
+  const refused = { ...EVERYONE, actions: ['s3:PutObject'] };
+  return [
+    new PolicyStatement({
+      sid: 'OtherKeysAreRefused',
+      ...refused,
+      resources: everything,
+      conditions: { Null: { [KEY_HEADER]: 'false' }, StringNotEquals: { [KEY_HEADER]: keyArn } },
+    }),
+    new PolicyStatement({
+      sid: 'OtherEncryptionIsRefused',
+      ...refused,
+      notResources: free,
+      conditions: { Null: { [ENCRYPTION_HEADER]: 'false' }, StringNotEquals: { [ENCRYPTION_HEADER]: 'aws:kms' } },
+    }),
+    new PolicyStatement({
+      sid: 'LedgersAndMapsNeedNoKey',
+      ...refused,
+      resources: free,
+      // Without "Null": a request that says nothing is refused too.
+      conditions: { StringNotEquals: { [ENCRYPTION_HEADER]: 'AES256' } },
+    }),
+  ];
 }
 
 /** Under governance an administrator could lift locks: first this statement has to go, which CloudTrail records. */

@@ -116,7 +116,7 @@ async function storeManifest(
   const start = Buffer.concat([preamble, json]);
   const bytes = Buffer.concat([start, ...body]);
   const address = { key, bytes: bytes.length, headerSha256: sha256Of(start) };
-  if ((await store.putIfAbsent(key, bytes, locked)) === 'exists') {
+  if ((await store.putIfAbsent(key, bytes, { ...locked, encryption: 'store-key' })) === 'exists') {
     const stored = await ManifestReader.open(store, address);
     if (stored.header.run !== header.run) throw new DamagedObject(`${key} is the manifest of run ${stored.header.run}`);
   }

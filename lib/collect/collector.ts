@@ -4,7 +4,7 @@
  * It removes only what is on its positive list: versions of packs, pack indexes and manifests whose key no standing
  * point names and that are older than a run may last plus the grace. Everything is decided from the ledger, which it
  * reads again right before it deletes. It stops, with nothing deleted, when a ledger entry, an expiry, a manifest header
- * or a key cannot be understood. It reads no pack and no section, so it needs no right to decrypt them.
+ * or a key cannot be understood. It reads nothing under the vault's key, so it needs no right to that.
  *
  * Why it is safe beside runs: a run names in its manifest only packs of its base, which is the newest point and never
  * let go, and packs that it wrote itself, which are younger than its limit.

@@ -96,3 +96,9 @@ export const vaultPatterns = {
   readerSlots: 'pools/*/readers/*',
   connections: 'connections/*',
 } as const;
+
+/**
+ * What the collection judges by, written with the store's key so that no collecting role needs a right to the vault's:
+ * numbers, times, ids, digests of objects and which grains are where; no content and no digest of content.
+ */
+export const readWithoutKey = ['ledger', 'expired', 'manifests'] as const satisfies (keyof typeof vaultPatterns)[];

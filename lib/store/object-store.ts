@@ -15,6 +15,11 @@ export interface PutOptions {
   readonly contentType?: string;
   /** Needs a bucket with Object Lock; without one the store refuses the object. */
   readonly lock?: ObjectLock;
+  /**
+   * `store-key`: encrypted with a key of the store's own (SSE-S3) instead of the bucket's, so that who may read the object
+   * needs no right to that key as well. A store that is not S3 itself does as with any other object.
+   */
+  readonly encryption?: 'store-key';
   readonly signal?: AbortSignal;
 }
 

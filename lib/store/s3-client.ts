@@ -42,6 +42,8 @@ export interface S3Settings {
   readonly expectedBucketOwner?: string;
   readonly timeouts?: Partial<S3Timeouts>;
   readonly maxAttempts?: number;
+  /** Whether the server can be asked to encrypt with its own key. Left out: AWS is, and others are not, as many refuse. */
+  readonly storeKey?: boolean;
 }
 
 /** One bucket and the client that reaches it. */
@@ -78,7 +80,7 @@ export function connect(settings: S3Settings): S3Connection {
       httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
     }),
   });
-  adjustRequests(client, settings.expectedBucketOwner);
+  adjustRequests(client, settings);
   const tally = new RequestTally();
   countRequests(client, tally);
   return { client, bucket, endpoint, tally };
@@ -104,19 +106,28 @@ export async function asking<T>(asked: Asked, request: () => Promise<T>): Promis
 
 interface MutableRequest {
   protocol: string;
+  hostname: string;
   headers: Record<string, string>;
   body?: unknown;
 }
 
 function isRequest(value: unknown): value is MutableRequest {
-  return typeof value === 'object' && value !== null && 'protocol' in value && 'headers' in value;
+  return typeof value === 'object' && value !== null && 'hostname' in value && 'headers' in value;
 }
 
-function adjustRequests(client: S3Client, expectedBucketOwner: string | undefined): void {
+/** Whether to ask the server behind `hostname` for encryption with its own key. */
+export function asksForStoreKey({ storeKey }: Pick<S3Settings, 'storeKey'>, hostname: string): boolean {
+  return storeKey ?? /\.amazonaws\.com(\.cn)?$/.test(hostname);
+}
+
+function adjustRequests(client: S3Client, settings: S3Settings): void {
+  const { expectedBucketOwner } = settings;
   client.middlewareStack.add(
     (next, context) => (args) => {
       const { request } = args;
       if (isRequest(request)) {
+        // Where requests go is known only here: the environment may name another server than AWS.
+        if (!asksForStoreKey(settings, request.hostname)) delete request.headers['x-amz-server-side-encryption'];
         if (expectedBucketOwner !== undefined) request.headers['x-amz-expected-bucket-owner'] = expectedBucketOwner;
         // TLS protects the bytes and the CRC32 header is checked; hashing them again for the signature would be more
         // than half of the CPU of an upload (1.62 against 0.91 s per GiB).

@@ -205,6 +205,7 @@ class S3Store implements ObjectStore, Disposable {
         ChecksumCRC32: crc32Header(crc32(body)),
         StorageClass: options.storageClass,
         ContentType: options.contentType,
+        ServerSideEncryption: options.encryption === 'store-key' ? 'AES256' : undefined,
         IfNoneMatch: options.ifAbsent === true ? '*' : undefined,
         ...lockFields(options.lock),
       }),

@@ -59,6 +59,7 @@ export async function letGo(
     time,
     because,
   };
-  const outcome = await store.putIfAbsent(vaultKeys.expiry(disk, seq), encodeDocument(document));
+  const key = vaultKeys.expiry(disk, seq);
+  const outcome = await store.putIfAbsent(key, encodeDocument(document), { encryption: 'store-key' });
   return outcome === 'created' ? 'let-go' : 'already-let-go';
 }

@@ -125,7 +125,8 @@ export async function appendEntry(
   options: PutOptions = {},
 ): Promise<'committed' | 'already-committed' | 'lost-race'> {
   const key = vaultKeys.ledgerEntry(entry.disk, entry.seq);
-  if ((await store.putIfAbsent(key, encodeDocument(entry), options)) === 'created') return 'committed';
+  const sealed = { ...options, encryption: 'store-key' } as const;
+  if ((await store.putIfAbsent(key, encodeDocument(entry), sealed)) === 'created') return 'committed';
   const winner = await readEntryAt(store, key, entry.disk);
   return winner.entry.run === entry.run ? 'already-committed' : 'lost-race';
 }

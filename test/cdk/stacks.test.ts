@@ -230,9 +230,9 @@ test("only the steps that log in may read a pool's credential", () => {
 
 test('the key serves only S3, and only for this bucket', () => {
   const uses = statements(pipeline).filter(({ Action }) => JSON.stringify(Action).includes('kms:'));
-  // All functions but list-vms, watch-points, remove-versions and release-restore, and the state machine that reads its
-  // items and writes its results.
-  assert.equal(uses.length, FUNCTIONS.length - 4 + 1);
+  // All functions but list-vms, watch-points, plan-collection, remove-versions and release-restore, and the state machine
+  // that reads its items and writes its results.
+  assert.equal(uses.length, FUNCTIONS.length - 5 + 1);
   for (const { Condition } of uses) {
     assert.ok(Condition?.['StringEquals']?.['kms:ViaService'] !== undefined);
     assert.ok(Condition?.['StringLike']?.['kms:EncryptionContext:aws:s3:arn'] !== undefined);
@@ -312,15 +312,28 @@ test('every request to the vault names the account that has to own it', () => {
   }
 });
 
+const bucketPolicy: (Statement & { readonly Sid?: string; readonly NotResource?: unknown })[] = Object.values(
+  vault.findResources('AWS::S3::BucketPolicy'),
+).flatMap(({ Properties }) => Properties.PolicyDocument.Statement);
+
 test('the vault refuses objects under another key or another kind of encryption, and takes those that name none', () => {
-  const [policy] = Object.values(vault.findResources('AWS::S3::BucketPolicy'));
-  const statements: (Statement & { readonly Sid?: string })[] = policy?.['Properties'].PolicyDocument.Statement;
-  const refused = statements.filter(({ Sid }) => /IsRefused|AreRefused/.test(Sid ?? ''));
+  const refused = bucketPolicy.filter(({ Sid }) => /IsRefused|AreRefused/.test(Sid ?? ''));
   assert.equal(refused.length, 2);
   for (const { Effect, Condition } of refused) {
     assert.equal(Effect, 'Deny');
-    const [[header] = []] = Object.entries(Condition?.['StringNotEquals'] ?? {});
     // Without this a request without the header would differ too, and every ordinary write would be refused.
-    assert.deepEqual(Condition?.['Null'], { [header ?? '']: 'false' });
+    assert.deepEqual(Condition?.['Null'], { [`${Object.keys(Condition?.['StringNotEquals'] ?? {})}`]: 'false' });
   }
+});
+
+test('no role that collects may decrypt: what it judges by is refused under any key but the one of S3 itself', () => {
+  for (const step of ['plan-collection', 'remove-versions']) assert.doesNotMatch(`${actionsOf(roleOf(step))}`, /kms:/);
+  const partOf = (target: string) => target.replace(/.*backups/, '');
+  const judgedBy = targetsOf('s3:GetObject', roleOf('plan-collection')).map(partOf).sort();
+  const named = (value: unknown) => [value].flat().map(resolved).map(partOf).sort();
+  const free = bucketPolicy.find(({ Sid }) => Sid === 'LedgersAndMapsNeedNoKey');
+  assert.deepEqual(named(free?.Resource), judgedBy);
+  // A condition without "Null" strikes requests that say nothing, too.
+  assert.deepEqual(free?.Condition, { StringNotEquals: { 's3:x-amz-server-side-encryption': 'AES256' } });
+  assert.deepEqual(named(bucketPolicy.find(({ Sid }) => Sid === 'OtherEncryptionIsRefused')?.NotResource), judgedBy);
 });

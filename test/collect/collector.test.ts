@@ -77,6 +77,23 @@ test('older versions of what a point needs are left alone: one of them may be th
   assert.equal(disk.bucket.objects.versions(pack).length, 3);
 });
 
+test('invariant 26, least privilege: the collection is planned without a right to the key of the vault', async () => {
+  const disk = await threePoints();
+  await expire(disk, 1);
+  disk.nowMs += 22 * DAY_MS;
+  const { objects } = disk.bucket;
+  const withoutKey = disk.bucket.store({
+    before({ operation, key }) {
+      const isForbidden = operation === 'get' && objects.current(key)?.encryption !== 'store-key';
+      if (isForbidden) throw new VaultAccessDenied(`get of ${key}: it is under the key of the vault`);
+    },
+  });
+  await assert.rejects(disk.restore(3, withoutKey), VaultAccessDenied, 'packs and their indexes are under that key');
+  const ports = { ...portsOf(disk), store: withoutKey };
+  const plan = await planCollection(ports, disk.disk, disk.now);
+  assert.equal((await carryOutCollection(ports, plan, disk.now)).removed, 3);
+});
+
 for (const [what, harm] of [
   ['a ledger entry is damaged', (disk: LoneDisk) => flip(disk, vaultKeys.ledgerEntry(disk.disk, 2))],
   ['a ledger entry is missing', (disk: LoneDisk) => disk.bucket.objects.vanish(vaultKeys.ledgerEntry(disk.disk, 2))],

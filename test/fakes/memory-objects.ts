@@ -16,6 +16,7 @@ export interface StoredObject {
   readonly lastModified: Date;
   readonly storageClass: string;
   readonly contentType: string | undefined;
+  readonly encryption: PutOptions['encryption'];
   lock: ObjectLock | undefined;
 }
 
@@ -71,6 +72,7 @@ export class MemoryObjects {
       lastModified: this.#now(),
       storageClass: options.storageClass ?? 'STANDARD',
       contentType: options.contentType,
+      encryption: options.encryption,
       lock: options.lock,
     });
   }

@@ -29,8 +29,8 @@ const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'lib/vault/ledger.ts',
-        from: "if ((await store.putIfAbsent(key, encodeDocument(entry), options)) === 'created') return 'committed';",
-        to: "await store.put(key, encodeDocument(entry), options); if (entry.seq > 0) return 'committed';",
+        from: "if ((await store.putIfAbsent(key, encodeDocument(entry), sealed)) === 'created') return 'committed';",
+        to: "await store.put(key, encodeDocument(entry), sealed); if (entry.seq > 0) return 'committed';",
       },
     ],
   },
