@@ -7,6 +7,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { copyPart } from '#lib/backup/copy-part.ts';
 import { PackWriter } from '#lib/backup/pack-writer.ts';
+import { collectRarely } from '#lib/backup/rare-collections.ts';
 import { READ_GRAINS, ReadAhead } from '#lib/backup/read-ahead.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { connectNbd } from '#lib/nbd/connect.ts';
@@ -32,6 +33,7 @@ const input: CopyDiskInput = JSON.parse(process.argv[2] ?? '');
 const { diskBytes, partBytes } = input;
 const grains = grainsCovering(diskBytes);
 
+collectRarely();
 void report(async () => {
   using store = s3Store({ bucket: input.bucket, endpoint: input.endpoint });
   const { port, certificatePem, subject } = input.address;

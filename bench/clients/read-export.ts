@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { collectRarely } from '#lib/backup/rare-collections.ts';
 import { READ_GRAINS, ReadAhead } from '#lib/backup/read-ahead.ts';
 import { GrainBitmap, type GrainRun } from '#lib/format/grain-bitmap.ts';
 import { connectNbd } from '#lib/nbd/connect.ts';
@@ -28,6 +29,7 @@ const grains = grainsCovering(input.bytes);
 const planned = new GrainBitmap(grains, input.changed === undefined ? undefined : readFileSync(input.changed));
 if (input.changed === undefined) planned.addRun({ first: 0, end: indexAfter(grains) });
 
+collectRarely();
 void report(async () => {
   const share = Math.ceil(grains / input.connections / READ_GRAINS) * READ_GRAINS;
   const shares = Array.from({ length: input.connections }, (_, i) => readShare(i * share, (i + 1) * share));

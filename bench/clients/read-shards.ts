@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { collectRarely } from '#lib/backup/rare-collections.ts';
 import { readShard } from '#lib/backup/read-shard.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import type { Shard } from '#lib/format/plan.ts';
@@ -33,6 +34,7 @@ export interface ShardsReport extends Spent {
 const READER_LIMIT_MS = 900_000;
 const { bucket, endpoint, shards }: ReadShardsInput = JSON.parse(process.argv[2] ?? '');
 
+collectRarely();
 void report(async () => {
   using store = s3Store({ bucket, endpoint });
   const facts = { nbdBytes: 0, nbdRequests: 0, contentBytes: 0, receiptBytes: 0 };
