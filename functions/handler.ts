@@ -1,6 +1,5 @@
 /** What every step does around its use case: parse, keep time, run, check the answer, log one line, let no secret out. */
 
-import { Logger } from '@aws-lambda-powertools/logger';
 import * as z from 'zod/mini';
 import { runIdOf } from '#lib/backup/run-id.ts';
 import { Failure } from '#lib/failure.ts';
@@ -8,6 +7,7 @@ import { NbdCertificateMismatch } from '#lib/nbd/failures.ts';
 import type { StepContract } from '#lib/workflow/contract.ts';
 import { InvalidConfiguration, InvalidInput, InvalidOutput, StepOutOfTime } from '#lib/workflow/failures.ts';
 import { HostCertificateMismatch } from '#lib/xapi/failures.ts';
+import { jsonLog, type Log } from './log-line.ts';
 import { embeddedMetrics, type Measure } from './metrics.ts';
 import { Scrubber } from './scrubber.ts';
 import { errorFields, transferable } from './transferable-error.ts';
@@ -29,9 +29,6 @@ export interface LambdaContext {
   readonly awsRequestId: string;
   getRemainingTimeInMillis(): number;
 }
-
-export type LogFields = Readonly<Record<string, unknown>>;
-export type Log = (level: 'info' | 'error', event: string, fields: LogFields) => void;
 
 type StepRun<Input extends z.ZodMiniType, Output extends z.ZodMiniType> = (
   input: z.output<Input>,
@@ -157,15 +154,12 @@ function isCertificateFailure(error: unknown): boolean {
 }
 
 function lambdaSurroundings(): StepSurroundings {
-  const logger = new Logger({ serviceName: 'blockferry' });
+  // Lambda wraps what the console prints; CloudWatch recognises a line of metrics, and Lambda a level, only bare.
+  const write = (line: string) => process.stdout.write(line);
+  const now = () => new Date();
   return {
     environment: process.env,
-    log: (level, event, fields) => logger[level](event, { ...fields }),
-    measure: embeddedMetrics({
-      installation: process.env['INSTALLATION'] ?? '',
-      // Lambda wraps what the console prints; CloudWatch recognises a line of metrics only bare.
-      write: (line) => process.stdout.write(line),
-      now: () => new Date(),
-    }),
+    log: jsonLog({ write: { info: write, error: (line) => process.stderr.write(line) }, now }),
+    measure: embeddedMetrics({ installation: process.env['INSTALLATION'] ?? '', write, now }),
   };
 }

@@ -1,7 +1,6 @@
 /**
  * Measurements as CloudWatch finds them in a function's log: one line of JSON in the embedded metric format, no endpoint,
- * no request, no wait. Written here because Powertools' part for it would add 16 kB to every bundle, of which
- * snapshot-disks has no more than 10 to spare.
+ * no request, no wait. Written here because Powertools' part for it would add 16 kB to every bundle.
  */
 
 import {
