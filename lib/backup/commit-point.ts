@@ -112,8 +112,8 @@ async function storeManifest(
   locked: PutOptions,
 ): Promise<ManifestAddress> {
   const key = vaultKeys.manifest(header.disk, header);
-  const [preamble = Buffer.alloc(0), json = Buffer.alloc(0), ...body] = encodeManifest(header, sections);
-  const start = Buffer.concat([preamble, json]);
+  const [preamble = Buffer.alloc(0), storedHeader = Buffer.alloc(0), ...body] = encodeManifest(header, sections);
+  const start = Buffer.concat([preamble, storedHeader]);
   const bytes = Buffer.concat([start, ...body]);
   const address = { key, bytes: bytes.length, headerSha256: sha256Of(start) };
   if ((await store.putIfAbsent(key, bytes, { ...locked, encryption: 'store-key' })) === 'exists') {

@@ -2,11 +2,14 @@
  * A manifest is the complete map of one disk at one point; no other manifest is needed to restore it.
  *
  * ```
- *  0  "BFMANIF1"
- *  8  u32 little-endian H, bytes of the header
- * 12  header, H bytes of JSON: disk, provenance, pack table, section directory, all in clear
+ *  0  "BFMANIF2"
+ *  8  u32 little-endian H, bytes of the header as it is stored
+ * 12  header, H bytes: one zstd frame of JSON with disk, provenance, pack table and section directory
  *     sections one behind the other, each as lib/format/section.ts codes it
  * ```
+ *
+ * The header is compressed because every random read begins with it: 1.9 MiB of JSON for 16 TiB are 0.6 MiB of zstd. In a
+ * manifest that begins with "BFMANIF1" it is the JSON itself; such manifests are read and no longer written.
  *
  * Section offsets count from the first byte behind the header. A section of 0 bytes reads as zeros.
  */
@@ -27,10 +30,12 @@ import {
   vmIdField,
 } from './document.ts';
 import { DamagedObject } from './failures.ts';
+import { decodeManifestHeader, encodeManifestHeader } from './frame.ts';
 
-const MAGIC = Buffer.from('BFMANIF1', 'latin1');
+const MAGIC = 'BFMANIF2';
+const MAGIC_OF_PLAIN_HEADER = 'BFMANIF1';
 const PREAMBLE_BYTES = 12;
-/** One GET of this size brings the whole header for disks up to about 2 TiB. */
+/** One GET of this size brings the whole header for disks up to about 6 TiB. */
 export const MANIFEST_FIRST_FETCH_BYTES = 262_144;
 
 const packEntry = z.object({
@@ -91,16 +96,17 @@ export function sectionDirectory(sections: readonly Buffer[]): SectionEntry[] {
 
 /** The manifest's bytes in pieces, so that nobody has to hold them twice. */
 export function encodeManifest(header: ManifestHeader, sections: readonly Buffer[]): Buffer[] {
-  const json = encodeDocument(header);
+  const stored = encodeManifestHeader(encodeDocument(header));
   const preamble = Buffer.alloc(PREAMBLE_BYTES);
-  MAGIC.copy(preamble);
-  preamble.writeUInt32LE(json.length, 8);
-  return [preamble, json, ...sections];
+  preamble.write(MAGIC, 'latin1');
+  preamble.writeUInt32LE(stored.length, 8);
+  return [preamble, stored, ...sections];
 }
 
 /** Bytes from the start of the manifest to its first section, told by its first 12 bytes. */
 export function manifestHeaderEnd(start: Buffer, where: string): number {
-  if (start.length < PREAMBLE_BYTES || !start.subarray(0, MAGIC.length).equals(MAGIC)) {
+  const magic = start.toString('latin1', 0, MAGIC.length);
+  if (start.length < PREAMBLE_BYTES || (magic !== MAGIC && magic !== MAGIC_OF_PLAIN_HEADER)) {
     throw new DamagedObject(`manifest ${where} does not begin as one`);
   }
   return PREAMBLE_BYTES + start.readUInt32LE(8);
@@ -110,7 +116,10 @@ export function manifestHeaderEnd(start: Buffer, where: string): number {
 export function parseManifestHeader(start: Buffer, where: string): ManifestHeader {
   const end = manifestHeaderEnd(start, where);
   if (start.length < end) throw new DamagedObject(`manifest ${where} is cut within its header`);
-  const header = parseDocument(manifestHeader, start.subarray(PREAMBLE_BYTES, end), `manifest ${where}`);
+  const stored = start.subarray(PREAMBLE_BYTES, end);
+  const isPlain = start.toString('latin1', 0, MAGIC.length) === MAGIC_OF_PLAIN_HEADER;
+  const json = isPlain ? stored : decodeManifestHeader(stored, `manifest ${where}`);
+  const header = parseDocument(manifestHeader, json, `manifest ${where}`);
   if (header.sections.length !== sectionsOf(header.diskBytes)) {
     throw new DamagedObject(`manifest ${where} has ${header.sections.length} sections for ${header.diskBytes} bytes`);
   }

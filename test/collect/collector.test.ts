@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { carryOutCollection, planCollection } from '#lib/collect/collector.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
+import { parseManifestHeader } from '#lib/format/manifest.ts';
 import { VaultAccessDenied } from '#lib/store/failures.ts';
 import { GRAIN_BYTES } from '#lib/units.ts';
 import { letGo } from '#lib/vault/expiries.ts';
@@ -172,11 +173,9 @@ function lockPacks(disk: LoneDisk, until: Date): string[] {
   const packs = disk.bucket.objects.allVersions(vaultKeys.packs(disk.disk));
   for (const { version } of packs) if (version.kind === 'object') version.lock = { mode: 'GOVERNANCE', until };
   const [first] = disk.bucket.objects.versions(disk.bucket.objects.keys(vaultKeys.manifests(disk.disk))[0] ?? '');
-  const run = first?.kind === 'object' ? JSON.parse(headerOf(first.body)).run : '';
+  const run = first?.kind === 'object' ? parseManifestHeader(first.body, 'the oldest').run : '';
   return packs.map(({ key }) => key).filter((key) => key.includes(run));
 }
-
-const headerOf = (manifest: Buffer) => manifest.subarray(12, 12 + manifest.readUInt32LE(8)).toString();
 
 test('invariants 24 and 26: the collector reads no pack, no index and no section', async () => {
   const disk = await threePoints();

@@ -1,9 +1,10 @@
 /**
  * The golden vault of format version 1: two points of one small disk. What is on the disk is a rule anybody can repeat;
- * what is in the vault is test/golden/format-v1.json, keys with their bytes in base64.
+ * what is in the vault is in test/golden/, keys with their bytes in base64: once with manifest headers in clear and once with
+ * compressed ones.
  *
- * It is written once, and every later version has to read it. Run this file to write it anew, which only a new version
- * of the format justifies: node test/format/golden-vault.ts
+ * They are written once, and every later version has to read both. Run this file to write the second one anew, which only
+ * a new version of the format justifies: node test/format/golden-vault.ts
  */
 
 import { writeFile } from 'node:fs/promises';
@@ -13,6 +14,11 @@ import { LoneDisk } from '../fakes/lone-disk.ts';
 
 export const GOLDEN_DISK = 'd15c0000-0000-4000-8000-00000000601d';
 export const GOLDEN_FILE = `${import.meta.dirname}/../golden/format-v1.json`;
+const GOLDEN_FILE_BFMANIF2 = `${import.meta.dirname}/../golden/format-v1-bfmanif2.json`;
+export const GOLDEN_VAULTS = [
+  { kind: 'with headers in clear', file: GOLDEN_FILE },
+  { kind: 'with compressed headers', file: GOLDEN_FILE_BFMANIF2 },
+] as const;
 
 /**
  * Point 1: 38 grains and 1,536 bytes; grains whose number leaves 2 when divided by 3 are zeros. Point 2: grains 5 to 7 and
@@ -39,7 +45,7 @@ async function writeVector(): Promise<void> {
   const objects = Object.fromEntries(
     kept.map((key) => [key, disk.bucket.objects.current(key)?.body.toString('base64') ?? '']),
   );
-  await writeFile(GOLDEN_FILE, `${JSON.stringify(objects, undefined, 2)}\n`);
+  await writeFile(GOLDEN_FILE_BFMANIF2, `${JSON.stringify(objects, undefined, 2)}\n`);
 }
 
 function vaultDocument(): Buffer {

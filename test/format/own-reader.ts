@@ -24,17 +24,19 @@ function readDocument(bytes: Buffer) {
 export function readDisk(get: GetObject, disk: string, seq: number): Buffer {
   const entry = readDocument(get(`disks/${disk}/ledger/${String(seq).padStart(10, '0')}.json`));
   const manifest = get(entry.manifest.key);
-  demand(manifest.toString('latin1', 0, 8) === 'BFMANIF1', 'magic of the manifest');
+  const magic = manifest.toString('latin1', 0, 8);
+  demand(magic === 'BFMANIF1' || magic === 'BFMANIF2', 'magic of the manifest');
   const headerEnd = 12 + manifest.readUInt32LE(8);
   demand(sha256(manifest.subarray(0, headerEnd)) === entry.manifest.headerSha256, 'digest of the manifest header');
-  const header = readDocument(manifest.subarray(12, headerEnd));
+  const stored = manifest.subarray(12, headerEnd);
+  const header = readDocument(magic === 'BFMANIF2' ? zstdDecompressSync(stored) : stored);
   const image = Buffer.alloc(header.diskBytes);
   const packs = new Map<number, Pack>();
   for (const pack of header.packs) packs.set(pack.no, new Pack(get, disk, pack));
   for (const [number, { offset, bytes, sha256: digest }] of header.sections.entries()) {
-    const stored = manifest.subarray(headerEnd + offset, headerEnd + offset + bytes);
-    demand(sha256(stored) === digest, `digest of section ${number}`);
-    for (const { at, pack, slot } of readSection(stored)) {
+    const section = manifest.subarray(headerEnd + offset, headerEnd + offset + bytes);
+    demand(sha256(section) === digest, `digest of section ${number}`);
+    for (const { at, pack, slot } of readSection(section)) {
       const grain = number * 262_144 + at;
       packs
         .get(pack)!

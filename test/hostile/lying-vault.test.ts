@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { constants, zstdCompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { encodeDocument } from '#lib/format/document.ts';
 import { DamagedObject } from '#lib/format/failures.ts';
-import { decodeFrame, decodeSectionBody } from '#lib/format/frame.ts';
+import { decodeFrame, decodeManifestHeader, decodeSectionBody, encodeManifestHeader } from '#lib/format/frame.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
 import { listPoints } from '#lib/restore/points.ts';
 import { retentionPolicy } from '#lib/retention/policy.ts';
@@ -90,18 +90,19 @@ for (const [what, change, failure] of [
 async function claimed(disk: LoneDisk, key: string, change: object): Promise<Buffer> {
   const bytes = await disk.store.get(key);
   const end = 12 + bytes.readUInt32LE(8);
-  const { digest: _digest, ...header } = JSON.parse(bytes.subarray(12, end).toString());
-  const json = encodeDocument({ ...header, ...change });
+  const { digest: _digest, ...header } = JSON.parse(zstdDecompressSync(bytes.subarray(12, end)).toString());
+  const stored = encodeManifestHeader(encodeDocument({ ...header, ...change }));
   const length = Buffer.alloc(4);
-  length.writeUInt32LE(json.length);
-  return Buffer.concat([bytes.subarray(0, 8), length, json, bytes.subarray(end)]);
+  length.writeUInt32LE(stored.length);
+  return Buffer.concat([bytes.subarray(0, 8), length, stored, bytes.subarray(end)]);
 }
 
-test('a compression bomb in a frame or a section is stopped at what an honest one can hold', () => {
+test('a compression bomb in a frame, a section or a header is stopped at what an honest one can hold', () => {
   const bomb = zstdCompressSync(Buffer.alloc(256 * MIB), { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
   const before = process.memoryUsage().arrayBuffers;
   assert.ok(bomb.length < MIB);
   assert.throws(() => decodeFrame(bomb, { grains: 4, where: 'the bomb' }), DamagedObject);
   assert.throws(() => decodeSectionBody(bomb, 'the bomb'), DamagedObject);
+  assert.throws(() => decodeManifestHeader(bomb, 'the bomb'), DamagedObject);
   assert.ok(process.memoryUsage().arrayBuffers - before < 300 * MIB);
 });

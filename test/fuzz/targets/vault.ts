@@ -42,7 +42,7 @@ const manifestHeader: FuzzTarget = {
   name: 'manifest-header',
   from: 'vault',
   seeds: () => golden('manifests'),
-  dictionary: ['BFMANIF1', '"sections":[]', '"packs":[]', '"diskBytes":9007199254740991', 'null'],
+  dictionary: ['BFMANIF1', 'BFMANIF2', '"sections":[]', '"packs":[]', '"diskBytes":9007199254740991', 'null'],
   parse(input) {
     const fits = (input.at(-1) ?? 0) % 2 === 0 || input.length < 12;
     const end = Math.min(input.length, 12 + (input.length > 12 ? input.readUInt32LE(8) : 0));
