@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { openOrCreateVault } from '#lib/vault/vault-document.ts';
+import { LoneDisk } from '../fakes/lone-disk.ts';
 import { startSequences } from '../host/random-sequences.ts';
+import { assertAudit } from './assert-audit.ts';
 import { SoakLife } from './soak-life.ts';
 
 /** `npm run soak -- --hours N` is the same for longer. */
@@ -30,4 +33,14 @@ test('a life notices a point whose content is not what it was', async () => {
   body.fill(0, 0, 20);
   await site.store.put(pack, body);
   await assert.rejects(life.finish(), /DamagedObject|the audit|differs/);
+});
+
+test('an entry without a point is what a run leaves that died, and a difference when the run ended well', async () => {
+  const disk = new LoneDisk();
+  await openOrCreateVault(disk.store, { vault: '00000000000000aa', created: disk.now });
+  const run = await disk.backUp(Buffer.alloc(65_536, 1));
+  const [point = ''] = disk.bucket.objects.keys('vms/').filter((key) => key.includes('/points/'));
+  await disk.store.delete(point);
+  await assertAudit(disk.store, new Set([run]));
+  await assert.rejects(assertAudit(disk.store, new Set()), /the audit/);
 });
