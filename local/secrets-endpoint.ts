@@ -16,12 +16,13 @@ export async function serveSecrets(
   secretOf: (name: string) => string | undefined,
 ): Promise<{ readonly url: string; readonly server: Server }> {
   const server = createServer((request, response) => {
-    void answer(request, secretOf)
+    answer(request, secretOf)
       .catch(() => fault('InvalidRequestException'))
       .then(({ status, body }) => {
         response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
         response.end(JSON.stringify(body));
-      });
+      })
+      .catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

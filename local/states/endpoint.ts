@@ -102,10 +102,12 @@ export async function serveWorkflows(workflows: Workflows): Promise<{ readonly u
         return { status: 400, body: fault(error) };
       }
     };
-    void answer().then(({ status, body }) => {
-      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
-      response.end(JSON.stringify(body));
-    });
+    answer()
+      .then(({ status, body }) => {
+        response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
+        response.end(JSON.stringify(body));
+      })
+      .catch(() => response.destroy());
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);

@@ -78,3 +78,19 @@ export const WAITS: Readonly<Record<string, readonly string[]>> = {
   // A client may be as slow as it likes; the server ends its connections when it stops.
   'local/s3/answer.ts': ['finished(response)'],
 };
+
+/** Work that is begun with `void`, which the lint lets pass: why it cannot reject, as it stands in the file. */
+export const UNAWAITED: Readonly<Record<string, readonly string[]>> = {
+  // Every window that it loads is rejected to those who wait for it, and none besides.
+  'lib/restore/window-cache.ts': ['catch (failure)'],
+  'lib/restore/vault-export.ts': ['lib/restore/window-cache.ts: allSettled'],
+  // What it could reject with becomes a message, or ends the process as a rejection that nobody handled.
+  'local/lambda/sandbox-main.ts': ["'unhandledRejection'"],
+  'local/lambda/memory-cap.ts': ['async function residentBytes', 'return undefined'],
+  // These two only drop a value.
+  'local/s3/checksums.ts': ['void hash.update'],
+  'local/s3/uploads.ts': ['void this.#uploads.set'],
+  // The process is about to end; what stopping rejects with ends it, with the reason.
+  'local/s3/cli.ts': ['void server.stop()'],
+  'local/states/workflows.ts': ['local/states/execution.ts: Never rejects'],
+};

@@ -3,7 +3,7 @@ import { glob, readFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ENDLESS_LOOPS, WAITS } from './bounds.ts';
+import { ENDLESS_LOOPS, UNAWAITED, WAITS } from './bounds.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SOURCES = '{lib,functions,cli,local,cdk}/**/*.ts';
@@ -11,7 +11,9 @@ const SOURCES = '{lib,functions,cli,local,cdk}/**/*.ts';
 const ENDLESS_LOOP = /\bfor \([^;()]*;\s*;|\bwhile \((?:true|1)\)/;
 /** A promise that something outside has to keep, and clients whose requests are such promises. */
 const WAIT =
-  /(?<![#.\w])once\(|\.once\('|withResolvers\b|new Promise\b|(?<![#.\w])fetch\(|(?<![#.\w])finished\(|(?<![#.\w])pipeline\(|\bnew \w+Client\(|\bpromisify\(/;
+  /(?<![#.\w])once\(|\.once\('|withResolvers\b|new Promise\b|(?<![#.\w])fetch\(|(?<![#.\w])finished\(|(?<![#.\w])pipeline\(|\bnew \w+Client\(|\bpromisify\(|(?<![.\w])(?:spawn|spawnSync|execFileSync)\(/;
+/** Work that nobody waits for, and of which the lint is told to say nothing. */
+const UNAWAITED_WORK = /(?<![.\w])void (?!0)[\w#(]/;
 /** A loop that tries again. Its head has a bound, or it is one of those above. */
 const RETRY_HEAD = /\b(?:for|while) \([^{]*\b(?:attempt|retry|round|tries)\w*\b[^{]*\{/gi;
 
@@ -76,6 +78,8 @@ test('a promise that nobody waits for is a lint error everywhere, so that no rej
   assert.deepEqual(rules, ['error'], 'on for all, and off nowhere');
 });
 
+test('work that is begun without waiting for it cannot reject', () => assertTable(UNAWAITED_WORK, UNAWAITED));
+
 /** Reports a rejection that nobody handled and ends the process, as the runtime of Lambda does that it stands in for. */
 const REPORTS_AND_ENDS = 'local/lambda/sandbox-main.ts';
 
@@ -92,4 +96,7 @@ test('a loop without a condition and a retry without a limit are found', () => {
   for (const code of ['for (let i = 0; i < n; i++) {', 'while (left > 0) {']) assert.doesNotMatch(code, ENDLESS_LOOP);
   for (const code of ["await once(socket, 'x')", "socket.once('connect', f)", 'new S3Client({', 'await fetch(url)'])
     assert.match(code, WAIT);
+  for (const code of ['void this.#load(run);', 'void answer().then(write)', 'void (a ? b() : c())'])
+    assert.match(code, UNAWAITED_WORK);
+  for (const code of ['() => void 0', 'avoid (it)']) assert.doesNotMatch(code, UNAWAITED_WORK);
 });
