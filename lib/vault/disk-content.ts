@@ -53,6 +53,8 @@ export interface ContentReceiver {
 /** Grains of which the vault cannot even say where their data is. */
 export interface LostRead {
   readonly kind: 'lost';
+  /** The pack whose index is lost; undefined where the map is. */
+  readonly entry: PackEntry | undefined;
   readonly runs: readonly GrainRun[];
   readonly failure: Failure;
 }
@@ -128,7 +130,8 @@ export class DiskContent {
     for (const part of this.#bySection(range)) {
       const extents = await undamaged(this.#section(part.section));
       if (extents.kind === 'damaged') {
-        yield { kind: 'lost', runs: [{ first: part.first, end: part.end }], failure: extents.failure };
+        const runs = [{ first: part.first, end: part.end }];
+        yield { kind: 'lost', entry: undefined, runs, failure: extents.failure };
         continue;
       }
       for (const [no, places] of placesByPack(extents.value, part)) yield* this.#packReads(no, places);
@@ -198,8 +201,11 @@ export class DiskContent {
 
   async *#packReads(no: number, places: readonly GrainPlace[]): AsyncGenerator<FrameRead | LostRead, undefined> {
     const planned = await undamaged(this.#planPack(no, places));
-    if (planned.kind === 'damaged') yield { kind: 'lost', runs: runsOf(places), failure: planned.failure };
-    else yield* planned.value;
+    if (planned.kind === 'whole') yield* planned.value;
+    else {
+      const entry = this.#manifest.header.packs.find((pack) => pack.no === no);
+      yield { kind: 'lost', entry, runs: runsOf(places), failure: planned.failure };
+    }
   }
 
   async #planPack(no: number, places: readonly GrainPlace[]): Promise<FrameRead[]> {

@@ -129,24 +129,42 @@ function inShare(pack: PackId, { part, of }: Share): boolean {
 
 const REBUILT = 'is gone or damaged; it was rebuilt from its pack, and nothing of the point is missing';
 
-/** Reads a point from beginning to end through the same code as a restore. */
+/** Reads a point from beginning to end through the same code as a restore, past whatever is damaged. */
 async function lookAsRestore(store: ObjectStore, scope: Scope, wanted: number | 'newest'): Promise<Looked> {
   const seq = wanted === 'newest' ? scope.head.entry.seq : wanted;
   let readBytes: Bytes = 0;
   let rebuilt: ReadonlySet<string> = new Set();
+  /** What ails each damaged pack; undefined stands for the map. */
+  const ailments = new Map<PackId | undefined, string>();
   const what = await findingOf(async () => {
     const content = await DiskContent.open(store, { disk: scope.disk, seq });
     rebuilt = content.rebuiltIndexes;
-    const range = { first: 0, end: indexAfter(grainsCovering(content.diskBytes)) };
-    await content.read(range, (_, bytes) => {
-      readBytes += bytes.length;
-    });
+    for await (const read of content.reads({ first: 0, end: indexAfter(grainsCovering(content.diskBytes)) })) {
+      await content.deliver(read, {
+        write: (_, bytes) => {
+          readBytes += bytes.length;
+        },
+        damaged: (_, { message }) => {
+          ailments.set(read.entry?.pack, ailments.get(read.entry?.pack) ?? message);
+        },
+      });
+    }
   });
-  const key = vaultKeys.ledgerEntry(scope.disk, seq);
-  const packs = scope.packs.filter(({ points }) => points.includes(seq)).length;
-  const findings = what === undefined ? [] : [{ key, what, points: [seq] }];
+  if (what !== undefined) ailments.set(undefined, what);
+  const needed = scope.packs.filter(({ points }) => points.includes(seq));
+  const damaged = needed.flatMap((pack) => {
+    const ailment = ailments.get(pack.entry.pack);
+    return ailment === undefined ? [] : [{ pack, what: ailment }];
+  });
+  const findings: Finding[] = damaged.map(({ pack, what: ailment }) => ({
+    key: vaultKeys.pack(scope.disk, pack.entry),
+    what: ailment,
+    points: [...pack.points],
+  }));
+  const ofMap = ailments.get(undefined);
+  if (ofMap !== undefined) findings.push({ key: vaultKeys.ledgerEntry(scope.disk, seq), what: ofMap, points: [seq] });
   for (const index of rebuilt) findings.push({ key: index, what: REBUILT, points: [seq] });
-  return { findings, damaged: [], points: [seq], packs, readBytes };
+  return { findings, damaged, points: [seq], packs: needed.length, readBytes };
 }
 
 async function recordDamage(

@@ -89,6 +89,23 @@ test('level 2 finds what listings cannot show: a pack whose content changed with
   assert.equal((await verify(disk, { level: 3, seq: 'newest' })).findings.length, 1);
 });
 
+test('the drill reads on past damage, names every damaged pack with its points, and the next run is told', async () => {
+  const disk = await ninePacks();
+  const packs = disk.bucket.objects.keys(vaultKeys.packs(disk.disk)).filter((name) => bytesOf(disk, name) > 500);
+  const [cut = '', gone = ''] = packs;
+  disk.bucket.objects.tamper(cut, (body) => body.fill(0, 20, 60));
+  disk.bucket.objects.vanish(gone);
+  const { findings, scope } = await verify(disk, { level: 3, seq: 2 });
+  assert.deepEqual(findings.map(({ key, points }) => ({ key, points })).sort(byKey), [
+    { key: cut, points: [1, 2] },
+    { key: gone, points: [1, 2] },
+  ]);
+  assert.ok(scope.readBytes > 6 * 32 * GRAIN_BYTES, `${scope.readBytes} bytes were read all the same`);
+  assert.equal(disk.bucket.objects.keys(vaultKeys.damages(disk.disk)).length, 2);
+});
+
+const byKey = (a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1);
+
 const bytesOf = (disk: LoneDisk, key: string) => disk.bucket.objects.current(key)?.body.length ?? 0;
 
 test('a point that restores only with an index rebuilt from its pack has a finding that says so', async () => {
