@@ -35,7 +35,12 @@ export function addVaultOptions(command: Command): Command {
 }
 
 function endpointUrl(text: string): string {
-  if (!/^https?:$/.test(URL.parse(text)?.protocol ?? '')) {
+  const url = URL.parse(text);
+  // Not as Commander's error, which would repeat the address.
+  if (url !== null && (url.username !== '' || url.password !== '')) {
+    throw new UsageError('an endpoint holds no credentials; give them to the environment, as for the AWS tools');
+  }
+  if (!/^https?:$/.test(url?.protocol ?? '')) {
     throw new InvalidArgumentError('Write the address of the server as https://name or http://name:port.');
   }
   return text;
@@ -50,11 +55,16 @@ export function parseVaultUrl(url: string | undefined): VaultAddress {
   const [, bucket, path = ''] = match ?? [];
   if (bucket === undefined) {
     throw new UsageError(
-      `${JSON.stringify(url)} is not the address of a vault; write s3://bucket or s3://bucket/prefix`,
+      `${JSON.stringify(withoutCredentials(url))} is not the address of a vault; write s3://bucket or s3://bucket/prefix`,
     );
   }
   const prefix = path.replace(/\/*$/, '');
   return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
+}
+
+/** Other tools take `s3://key:secret@bucket`: what a person is used to must not end in a log. */
+function withoutCredentials(url: string): string {
+  return url.replace(/\/\/.*@/s, '//[hidden]@');
 }
 
 export interface OpenVault extends Disposable {

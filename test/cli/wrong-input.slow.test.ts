@@ -31,6 +31,18 @@ test('what cannot be understood ends with 2 and a sentence that names it and the
   }
 });
 
+test('an address with credentials in it is refused without repeating them', () => {
+  for (const where of [
+    ['--vault', 's3://key:pa"ss/w@my-vault/site'],
+    [...VAULT, '--endpoint', 'https://key:pa%22ss%2Fw@s3.example.com'],
+  ]) {
+    const { status, said } = blockferry(['list', ...where]);
+    assert.equal(status, 2, said);
+    assert.doesNotMatch(said, /pa(\\?"|%22)ss/);
+    assert.match(said, /not the address of a vault|holds no credentials/);
+  }
+});
+
 test('help that was asked for ends with 0', () => {
   assert.equal(blockferry(['--help']).status, 0);
   assert.equal(blockferry(['restore', '--help']).status, 0);
