@@ -9,7 +9,7 @@ import { addCoverage } from './coverage.ts';
 import { addDeploy } from './deploy.ts';
 import { addDoctor } from './doctor.ts';
 import { addEstimate } from './estimate.ts';
-import { addFiles } from './files.ts';
+import { addFiles, DamagedFile } from './files.ts';
 import { addHost } from './host.ts';
 import { addList } from './list.ts';
 import { addLogs } from './logs.ts';
@@ -82,5 +82,5 @@ try {
 /** Scripts tell damage of the vault from everything that another try may mend. */
 function exitCodeOf(failure: Failure): number {
   if (failure instanceof UsageError) return 2;
-  return failure instanceof DamagedContent ? 3 : 1;
+  return failure instanceof DamagedContent || failure instanceof DamagedFile ? 3 : 1;
 }

@@ -1,33 +1,36 @@
-/** blockferry files: list or extract single files of a restore point's ext2, ext3 or ext4 file system, without a restore. */
+/** blockferry files: list or extract single files of a restore point's ext2/3/4 or NTFS file system, without a restore. */
 
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 import { type Command, InvalidArgumentError } from 'commander';
 import { Failure } from '#lib/failure.ts';
+import type { ServedDisk } from '#lib/nbd-server/served-disk.ts';
 import { NbdServer } from '#lib/nbd-server/server.ts';
+import { FILE_SYSTEM_HEAD_BYTES, fileSystemKind } from '#lib/restore/file-system-kind.ts';
+import { PartitionExport } from '#lib/restore/partition-export.ts';
 import { readPartitions } from '#lib/restore/partitions.ts';
 import { diskOfPoint, findPoint } from '#lib/restore/points.ts';
+import type { DiskRange } from '#lib/restore/restore-disk.ts';
 import { VaultExport } from '#lib/restore/vault-export.ts';
 import { MIB } from '#lib/units.ts';
+import { isDamage } from '#lib/vault/damage.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
+import { formatBytes } from './console-text.ts';
+import { extFiles } from './ext-files.ts';
+import { type FileReader, FilesUnavailable } from './file-tools.ts';
 import { openMount } from './nbd-mount.ts';
+import { ntfsFiles } from './ntfs-files.ts';
 import { addVaultOptions, openVault, UsageError, type VaultOptions } from './vault-options.ts';
-
-const run = promisify(execFile);
 
 /** Directories and inodes are read again and again; file content once. */
 const CACHE_BYTES = 128 * MIB;
-/** A directory of 100,000 files lists in about 10 MiB. */
-const MAX_LISTING_BYTES = 64 * MIB;
-/** A large file over a slow link; a tool that hangs is ended then. */
-const TOOL_DEADLINE_MS = 3_600_000;
+/** Ranges named in the sentence about damage. */
+const NAMED_RANGES = 20;
 
-/** The tool that knows the file system did not do what was asked. */
-export class FilesUnavailable extends Failure {
-  static override readonly failureName = 'FilesUnavailable';
+/** Bytes that the file, or the way to it, needs are damaged in the vault. */
+export class DamagedFile extends Failure {
+  static override readonly failureName = 'DamagedFile';
 }
 
 interface FilesOptions extends VaultOptions {
@@ -42,7 +45,7 @@ export function addFiles(program: Command): void {
   addVaultOptions(program.command('files'))
     .argument('<point>', 'name of the restore point, a unique beginning of it, or "latest"')
     .argument('<path>', 'a directory to list, or with --to a file to extract')
-    .description('list or extract files of an ext2/3/4 file system in a restore point, without restoring it')
+    .description('list or extract files of an ext2/3/4 or NTFS file system in a restore point, without restoring it')
     .option('--vm <uuid or name>', 'the VM, where the point alone does not say')
     .option('--disk <uuid, position or name>', 'the disk, where the VM has several')
     .option('--partition <number>', 'the partition, from 1; left out where the file system fills the disk', parseNumber)
@@ -51,8 +54,8 @@ export function addFiles(program: Command): void {
     .addHelpText(
       'after',
       `
-Needs nbdfuse (package nbdfuse or libnbd-bin) and debugfs (e2fsprogs). For other file systems mount the point:
-blockferry serve, then guestfish --ro --format=raw -a nbd://127.0.0.1:10809/0 -i.
+Needs nbdfuse (package nbdfuse or libnbd-bin), and debugfs (e2fsprogs) or ntfsls and ntfscat (ntfs-3g). For other file
+systems mount the point: blockferry serve, then guestfish --ro --format=raw -a nbd://127.0.0.1:10809/0 -i.
 
 Examples:
   blockferry files latest /etc --partition 1 --vm web-1 --vault s3://my-vault
@@ -68,82 +71,98 @@ async function files(name: string, path: string, options: FilesOptions): Promise
   const point = await findPoint(vault.store, { point: name, vm: options.vm });
   const disk = diskOfPoint(point, options.disk);
   const content = await DiskContent.open(vault.store, disk);
-  const served = new VaultExport(content, { name: '0', description: disk.name, cacheBytes: CACHE_BYTES });
-  const offsetBytes = await offsetOf(served, options.partition);
+  const whole = new VaultExport(content, { name: '0', description: disk.name, cacheBytes: CACHE_BYTES });
+  const damaged: DiskRange[] = [];
+  const served = new PartitionExport(whole, await rangeOf(whole, options.partition), (failure, range) => {
+    if (isDamage(failure)) damaged.push(range);
+  });
   const folder = await mkdtemp(join(tmpdir(), 'blockferry-files-'));
   try {
+    const readerOf = await fileReader(served, options.partition, whole);
     await using server = await NbdServer.start({ disks: [served], listen: { path: join(folder, 'nbd') } });
     await using mount = await openMount(server.uri, join(folder, 'disk'));
-    const image = offsetBytes === 0 ? mount.path : `${mount.path}?offset=${offsetBytes}`;
-    if (options.to === undefined) process.stdout.write(await listing(image, path, options));
-    else {
-      const to = resolve(options.to);
-      const bytes = await extract(image, path, to);
-      if (options.json) process.stdout.write(`${JSON.stringify({ path, to, bytes })}\n`);
+    await answer(readerOf(mount.path), path, options);
+  } catch (failure) {
+    if (damaged.length > 0 && (failure instanceof FilesUnavailable || isDamage(failure))) {
+      throw damagedFile(path, damaged, failure);
     }
+    throw failure;
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-async function offsetOf(disk: VaultExport, wanted: number | undefined): Promise<number> {
-  if (wanted === undefined) return 0;
-  const read = async (offset: number, length: number) => {
-    const bytes = Math.min(length, disk.diskBytes - offset);
-    return bytes <= 0 ? Buffer.alloc(0) : Buffer.concat(await disk.read(offset, bytes));
-  };
-  const partitions = await readPartitions(read);
+async function answer(reader: FileReader, path: string, options: FilesOptions): Promise<void> {
+  if (options.to !== undefined) {
+    const to = resolve(options.to);
+    const bytes = await extract(reader, path, to);
+    if (options.json) process.stdout.write(`${JSON.stringify({ path, to, bytes })}\n`);
+  } else if (options.json) {
+    process.stdout.write(`${JSON.stringify({ path, entries: await reader.entries(path) })}\n`);
+  } else process.stdout.write(await reader.listing(path));
+}
+
+const bytesOf = (disk: ServedDisk) => async (offset: number, length: number) => {
+  const bytes = Math.min(length, disk.diskBytes - offset);
+  return bytes <= 0 ? Buffer.alloc(0) : Buffer.concat(await disk.read(offset, bytes));
+};
+
+async function rangeOf(disk: ServedDisk, wanted: number | undefined): Promise<DiskRange> {
+  if (wanted === undefined) return { start: 0, end: disk.diskBytes };
+  const partitions = await readPartitions(bytesOf(disk));
   const found = partitions.find(({ number }) => number === wanted);
-  if (found !== undefined) return found.offsetBytes;
+  if (found !== undefined) return { start: found.offsetBytes, end: found.offsetBytes + found.lengthBytes };
   const there = partitions.map(({ number }) => number).join(', ');
   throw new UsageError(`the disk has no partition ${wanted}; it has ${there === '' ? 'none' : there}`);
 }
 
-/** As debugfs prints it, or its machine-readable lines as JSON. */
-async function listing(image: string, path: string, { json }: FilesOptions): Promise<string> {
-  if (!json) return await debugfs(image, `ls -l "${path}"`);
-  const entries = parseListing(await debugfs(image, `ls -p "${path}"`));
-  return `${JSON.stringify({ path, entries })}\n`;
-}
-
-/** Lines of `ls -p`: /inode/mode in octal/owner/group/name/size/, where a directory's size is left out. */
-function parseListing(text: string): readonly object[] {
-  return text.split('\n').flatMap((line) => {
-    const [, inode, mode = '', owner, group, name, bytes] =
-      /^\/(\d+)\/(\d{6})\/(\d+)\/(\d+)\/([^/]+)\/(\d*)\/$/.exec(line.trim()) ?? [];
-    if (name === undefined) return [];
-    const facts = { name, mode, owner: Number(owner), group: Number(group), inode: Number(inode) };
-    return [bytes === '' ? facts : { ...facts, bytes: Number(bytes) }];
-  });
-}
-
-/** Answers the size of the file. */
-async function extract(image: string, path: string, to: string): Promise<number> {
-  if (to.includes('"')) throw new UsageError('--to holds no quotation mark');
-  if (await isThere(to)) throw new UsageError(`${to} exists already`);
-  const said = await debugfs(image, `dump -p "${path}" "${to}"`);
-  if (!(await isThere(to))) throw new FilesUnavailable(`${path} could not be extracted: ${said.trim()}`);
-  return (await stat(to)).size;
-}
-
-/** debugfs ends with 0 whatever happened; its sentences come with what it printed. */
-async function debugfs(image: string, request: string): Promise<string> {
-  try {
-    const limits = { maxBuffer: MAX_LISTING_BYTES, timeout: TOOL_DEADLINE_MS };
-    const { stdout, stderr } = await run('debugfs', ['-R', request, image], limits);
-    const complaint = stderr.replace(/^debugfs [^\n]*\n/, '');
-    if (stdout === '' && complaint !== '') throw new FilesUnavailable(noFileSystem(complaint));
-    return stdout;
-  } catch (cause) {
-    if (cause instanceof Failure) throw cause;
-    throw new FilesUnavailable('debugfs could not be run; install e2fsprogs', { cause });
+/** Looks before a tool does, so that the sentence can say what is there instead. */
+async function fileReader(
+  served: ServedDisk,
+  partition: number | undefined,
+  whole: ServedDisk,
+): Promise<(image: string) => FileReader> {
+  const kind = fileSystemKind(await bytesOf(served)(0, FILE_SYSTEM_HEAD_BYTES));
+  if (kind === 'ext2/3/4') return extFiles;
+  if (kind === 'NTFS') return ntfsFiles;
+  const where = partition === undefined ? 'the disk' : `partition ${partition}`;
+  const partitions = partition === undefined ? await readPartitions(bytesOf(whole)) : [];
+  if (partitions.length > 0) {
+    const list = partitions.map(({ number, lengthBytes }) => `${number} (${formatBytes(lengthBytes)})`).join(', ');
+    throw new UsageError(`the disk is partitioned; say which one by --partition: ${list}`);
   }
+  throw new FilesUnavailable(
+    `${where} begins with ${kind ?? 'no file system that is known here'}, and only ext2/3/4 and NTFS can be read; use ` +
+      'blockferry serve with guestfish',
+  );
 }
 
-function noFileSystem(complaint: string): string {
-  return (
-    `debugfs did not find what was asked: ${complaint.trim().replaceAll('\n', '; ')}. If the disk is partitioned give ` +
-    '--partition; for other file systems than ext2/3/4 use blockferry serve'
+/** The file has its name only when all of it is there. Answers its size. */
+async function extract(reader: FileReader, path: string, to: string): Promise<number> {
+  if (to.includes('"')) throw new UsageError('--to holds no quotation mark');
+  const partial = `${to}.partial`;
+  for (const taken of [to, partial])
+    if (await isThere(taken)) throw new UsageError(`${taken} exists already; name another file or move it away`);
+  const meantBytes = await reader.fileBytes(path);
+  try {
+    await reader.extract(path, partial);
+    const { size } = await stat(partial);
+    if (size !== meantBytes) throw new FilesUnavailable(`${path} has ${meantBytes} bytes, of which ${size} came`);
+    await rename(partial, to);
+  } catch (failure) {
+    await rm(partial, { force: true });
+    throw failure;
+  }
+  return meantBytes;
+}
+
+function damagedFile(path: string, ranges: readonly DiskRange[], cause: Failure): DamagedFile {
+  const named = [...new Set(ranges.map(({ start, end }) => `${start}-${end - 1}`))];
+  const more = named.length > NAMED_RANGES ? ` and ${named.length - NAMED_RANGES} more ranges` : '';
+  return new DamagedFile(
+    `${path} could not be read: the vault is damaged within bytes ${named.slice(0, NAMED_RANGES).join(', ')}${more} of the ` +
+      `disk. ${cause.message}. Another point may hold them intact`,
+    { cause },
   );
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -16,24 +16,57 @@ let folder: string;
 let image: Buffer;
 let vault: CommandVault;
 
-/** A partitioned disk of 96 MiB: an MBR, an ext4 partition from 1 MiB with two files in it, noise behind it. */
+/** Does not compress, so that it lies in a pack as it is and a test can find its bytes there. */
+const noise = randomBytes(3 * MIB);
+
+/** A partitioned disk of 96 MiB: an MBR, an ext4 and an NTFS partition with files in them, noise behind them. */
 async function partitionedImage(): Promise<Buffer> {
+  const bytes = Buffer.alloc(96 * MIB);
+  (await ext4Partition()).copy(bytes, MIB);
+  (await ntfsPartition()).copy(bytes, 34 * MIB);
+  randomBytes(38 * MIB).copy(bytes, 42 * MIB);
+  for (const [entry, type, firstMib, mib] of [
+    [446, 0x83, 1, 32],
+    [462, 0x07, 34, 8],
+  ] as const) {
+    bytes.writeUInt8(type, entry + 4);
+    bytes.writeUInt32LE((firstMib * MIB) / 512, entry + 8);
+    bytes.writeUInt32LE((mib * MIB) / 512, entry + 12);
+  }
+  bytes.writeUInt16BE(0x55aa, 510);
+  return bytes;
+}
+
+async function ext4Partition(): Promise<Buffer> {
   const tree = join(folder, 'tree');
-  execFileSync('mkdir', ['-p', join(tree, 'etc')]);
+  await mkdir(join(tree, 'etc'), { recursive: true });
   await writeFile(join(tree, 'etc/hostname'), 'web-1\n');
-  await writeFile(join(tree, 'large.bin'), Buffer.alloc(3 * MIB, 'large '));
+  await writeFile(join(tree, 'large.bin'), noise);
   const partition = join(folder, 'partition.ext4');
   await writeFile(partition, '');
   await truncate(partition, 32 * MIB);
   execFileSync('mke2fs', ['-q', '-t', 'ext4', '-d', tree, partition]);
-  const bytes = Buffer.alloc(96 * MIB);
-  (await readFile(partition)).copy(bytes, MIB);
-  randomBytes(40 * MIB).copy(bytes, 40 * MIB);
-  bytes.writeUInt8(0x83, 446 + 4);
-  bytes.writeUInt32LE(2048, 446 + 8);
-  bytes.writeUInt32LE((32 * MIB) / 512, 446 + 12);
-  bytes.writeUInt16BE(0x55aa, 510);
-  return bytes;
+  return readFile(partition);
+}
+
+/** Marked as in use, as the disk of a running Windows is. */
+async function ntfsPartition(): Promise<Buffer> {
+  const partition = join(folder, 'partition.ntfs');
+  await writeFile(partition, '');
+  await truncate(partition, 8 * MIB);
+  execFileSync('mkntfs', ['--force', '--quick', '--quiet', partition], { stdio: 'pipe' });
+  const mounted = join(folder, 'ntfs');
+  await mkdir(mounted);
+  execFileSync('ntfs-3g', [partition, mounted]);
+  try {
+    await mkdir(join(mounted, 'Users/Jürgen Weiß'), { recursive: true });
+    await writeFile(join(mounted, 'Users/Jürgen Weiß/notes.txt'), 'Blockferry\r\n');
+    await writeFile(join(mounted, 'large.bin'), noise);
+  } finally {
+    execFileSync('umount', [mounted]);
+  }
+  execFileSync('ntfsfix', [partition], { stdio: 'pipe' });
+  return readFile(partition);
 }
 
 before(async () => {
@@ -137,7 +170,7 @@ test('a directory of an ext4 partition is listed and one file extracted without 
   assert.equal(await readFile(to, 'utf8'), 'web-1\n');
   const large = join(folder, 'large');
   await blockferry('files', 'latest', '/large.bin', '--partition', '1', '--to', large);
-  assert.ok((await readFile(large)).equals(Buffer.alloc(3 * MIB, 'large ')));
+  assert.ok((await readFile(large)).equals(noise));
   const asJson = await blockferry('files', 'latest', '/etc', '--partition', '1', '--json');
   const { entries } = JSON.parse(asJson.stdout) as { entries: { name: string }[] };
   const hostname = entries.find(({ name }) => name === 'hostname');
@@ -147,6 +180,62 @@ test('a directory of an ext4 partition is listed and one file extracted without 
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /FilesUnavailable/);
 });
+
+test('a directory of an NTFS partition in use is listed and its files extracted without a restore', async () => {
+  const directory = '/Users/Jürgen Weiß';
+  const listed = await blockferry('files', 'latest', directory, '--partition', '2', '--json');
+  const { entries } = JSON.parse(listed.stdout) as { entries: { name: string }[] };
+  const notes = entries.find(({ name }) => name === 'notes.txt');
+  assert.partialDeepStrictEqual(notes, { directory: false, bytes: 12 });
+  const to = join(folder, 'notes.txt');
+  const extracted = await blockferry('files', 'latest', `${directory}/notes.txt`, '--partition', '2', '--to', to);
+  assert.equal(extracted.code, 0, extracted.stderr);
+  assert.equal(await readFile(to, 'utf8'), 'Blockferry\r\n');
+});
+
+test('asked for files of a partitioned disk without a partition, the command names the partitions', async () => {
+  const { code, stderr } = await blockferry('files', 'latest', '/');
+  assert.equal(code, 2);
+  assert.match(stderr, /partitioned; say which one by --partition: 1 \(32\.0 MiB\), 2 \(8\.00? MiB\)/);
+});
+
+for (const [partition, fileSystem] of [
+  ['1', 'ext4'],
+  ['2', 'NTFS'],
+] as const) {
+  test(`a file of ${fileSystem} that the vault has damaged is not extracted in part, and the bytes are named`, async () => {
+    const whole = join(folder, `whole-${partition}.bin`);
+    const extract = (to: string) => blockferry('files', 'latest', '/large.bin', '--partition', partition, '--to', to);
+    assert.equal((await extract(whole)).code, 0);
+    assert.ok((await readFile(whole)).equals(noise));
+    const at = image.indexOf(noise.subarray(2 * MIB, 2 * MIB + 64), Number(partition) === 1 ? MIB : 34 * MIB);
+    await flipped(image.subarray(at, at + 64), async () => {
+      const to = join(folder, `half-${partition}.bin`);
+      const { code, stderr } = await extract(to);
+      assert.equal(code, 3, stderr);
+      const [, first, last] = /damaged within bytes .*?(\d+)-(\d+)/.exec(stderr) ?? [];
+      assert.ok(Number(first) <= at + 4 * GRAIN && at <= Number(last) + 4 * GRAIN, `${at}: ${stderr}`);
+      await assert.rejects(stat(to), { code: 'ENOENT' });
+      await assert.rejects(stat(`${to}.partial`), { code: 'ENOENT' });
+    });
+  });
+}
+
+/** The vault's packs with one bit of these bytes wrong, wherever they lie, until `work` is done. */
+async function flipped(bytes: Buffer, work: () => Promise<void>): Promise<void> {
+  const { store, disk } = vault;
+  for await (const { key } of store.list(vaultKeys.packs(disk.disk))) {
+    const body = await store.get(key);
+    const sound = Buffer.from(body);
+    for (let at = body.indexOf(bytes); at >= 0; at = body.indexOf(bytes, at + 1)) body[at] = (body[at] ?? 0) ^ 1;
+    await store.put(key, body);
+    try {
+      await work();
+    } finally {
+      await store.put(key, sound);
+    }
+  }
+}
 
 test('damage ends with exit code 3 and names the bytes; asked to go on, all else is in the partial file', async () => {
   const to = join(folder, 'damaged.raw');
