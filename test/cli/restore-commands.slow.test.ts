@@ -110,23 +110,6 @@ test('a partitioned disk restores byte for byte, and a second restore to the sam
   assert.match(again.stderr, /TargetUnusable: .* exists already/);
 });
 
-test('a restore that is killed leaves no file of that name, and the same command goes on', async () => {
-  const to = join(folder, 'killed.raw');
-  const child = vault.begin('restore', 'latest', '--to', to);
-  let packs = 0;
-  vault.watch((key) => {
-    if (key.endsWith('.zst') && ++packs === 1) child.kill('SIGKILL');
-  });
-  await once(child, 'exit');
-  vault.watch();
-  assert.equal(child.signalCode, 'SIGKILL');
-  await assert.rejects(stat(to), { code: 'ENOENT' });
-  const { code, stdout, stderr } = await blockferry('restore', 'latest', '--to', to, '--json');
-  assert.equal(code, 0, stderr);
-  assert.equal(JSON.parse(stdout).resumed, true);
-  assert.ok((await readFile(to)).equals(image));
-});
-
 test('a VHD is the disk to qemu', async () => {
   const to = join(folder, 'restored.vhd');
   const { code, stderr } = await blockferry('restore', 'latest', '--to', to, '--format', 'vhd', '--read-back');
