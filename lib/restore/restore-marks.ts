@@ -45,8 +45,14 @@ export function restoreMarkOf(otherConfig: OtherConfig): RestoreMark | undefined
   const { [RESTORE_KEY]: id, [FROM_KEY]: from = '', [GRAINS_KEY]: grains = '0' } = otherConfig;
   if (id === undefined) return undefined;
   const by = executionOf(otherConfig);
-  const mark = { id, from, incomplete: INCOMPLETE_KEY in otherConfig, nextGrain: Number(grains) };
+  const mark = { id, from, incomplete: INCOMPLETE_KEY in otherConfig, nextGrain: grainsInPlace(grains) };
   return by === undefined ? mark : { ...mark, by };
+}
+
+/** A host may say anything: what is no number of grains is taken for nothing, and all is written again. */
+function grainsInPlace(text: string): GrainIndex {
+  const grains = /^\d+$/.test(text) ? Number(text) : 0;
+  return Number.isSafeInteger(grains) ? grains : 0;
 }
 
 /** A pool's name may hold spaces, an ARN holds none. */
