@@ -183,11 +183,27 @@ function byStatus(facts: FaultFacts, asked: Asked): Translation {
   }
 }
 
+/**
+ * A mistake of ours must not look like one of the store, least of all like one that is worth a retry. The SDK hangs the
+ * answer on what failed while it was read: the parser of XML runs out of stack for one that nests deep enough.
+ */
+function isOurs(error: unknown): boolean {
+  const isMistake = error instanceof RangeError || error instanceof TypeError || error instanceof AssertionError;
+  return isMistake && !('$response' in error);
+}
+
+/** Whether a listing goes on. S3 says so in every one: what does not is the answer of something else than a store. */
+export function goesOn({ IsTruncated }: { readonly IsTruncated?: boolean | undefined }, asked: Asked): boolean {
+  if (IsTruncated !== undefined) return IsTruncated;
+  throw new VaultUnavailable(
+    `${asked.operation} of bucket ${asked.bucket} was answered with something that is no listing; check the endpoint, and proxies on the way to it`,
+  );
+}
+
 /** The failure for `error`, which answered `asked`; the caller's own abort comes through as its reason. */
 export function translated(error: unknown, asked: Asked): unknown {
   if (asked.signal?.aborted) return asked.signal.reason;
-  // A mistake of ours must not look like one of the store, least of all like one that is worth a retry.
-  if (error instanceof RangeError || error instanceof TypeError || error instanceof AssertionError) return error;
+  if (isOurs(error)) return error;
   const facts = faultFacts(error);
   const object = asked.key === undefined ? `bucket ${asked.bucket}` : `${asked.key} in bucket ${asked.bucket}`;
   const place = asked.endpoint === undefined ? '' : ` at ${asked.endpoint}`;

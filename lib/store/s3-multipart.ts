@@ -13,7 +13,7 @@ import { UploadLost, VaultAccessDenied, VaultCorruption, VaultUnavailable } from
 import type { ListedObject, MultipartUpload, ObjectFacts, PutOptions, UploadedPart } from './object-store.ts';
 import { crc32Header, unquoted } from './s3-checksum.ts';
 import { asking, type S3Connection } from './s3-client.ts';
-import { type Asked, faultFacts } from './s3-failures.ts';
+import { type Asked, faultFacts, goesOn } from './s3-failures.ts';
 import { lockFields } from './s3-locks.ts';
 
 /** 1,000 uploads a page: a million unfinished uploads under one prefix. */
@@ -208,11 +208,12 @@ export async function* listUploads(
     const answer = await asking(asked, () =>
       s3.client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket, Prefix: prefix, ...after })),
     );
+    const isMore = goesOn(answer, asked);
     for (const { Key, UploadId, Initiated } of answer.Uploads ?? []) {
       if (Key === undefined || UploadId === undefined) continue;
       yield { key: Key, uploadId: UploadId, initiated: Initiated ?? new Date(0) };
     }
-    if (answer.IsTruncated !== true) return;
+    if (!isMore) return;
     after = { KeyMarker: answer.NextKeyMarker, UploadIdMarker: answer.NextUploadIdMarker };
   }
   throw new VaultUnavailable(

@@ -5,6 +5,7 @@ import { ObjectNotFound, VaultUnavailable } from './failures.ts';
 import type { ObjectLock } from './object-lock.ts';
 import type { ObjectVersion, ObjectVersions } from './object-versions.ts';
 import { asking, connect, type S3Connection, type S3Settings } from './s3-client.ts';
+import { goesOn } from './s3-failures.ts';
 import { lockOf } from './s3-locks.ts';
 
 /** As for listings of objects: a server that repeats pages for ever ends here. */
@@ -30,13 +31,15 @@ class S3Versions implements ObjectVersions, Disposable {
     const { client, bucket, endpoint } = this.#s3;
     let after: { KeyMarker: string; VersionIdMarker: string | undefined } | undefined;
     for (let page = 0; page < MAX_LIST_PAGES; page++) {
-      const answer = await asking({ operation: 'list-versions', bucket, endpoint, key: `${prefix}*` }, () =>
+      const asked = { operation: 'list-versions', bucket, endpoint, key: `${prefix}*` };
+      const answer = await asking(asked, () =>
         client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, ...after })),
       );
+      const isMore = goesOn(answer, asked);
       const objects = (answer.Versions ?? []).map((version) => describe(version, 'object'));
       const markers = (answer.DeleteMarkers ?? []).map((marker) => describe(marker, 'delete-marker'));
       yield* inOrder([...objects, ...markers]);
-      if (answer.IsTruncated !== true || answer.NextKeyMarker === undefined) return;
+      if (!isMore || answer.NextKeyMarker === undefined) return;
       after = { KeyMarker: answer.NextKeyMarker, VersionIdMarker: answer.NextVersionIdMarker };
     }
     throw new VaultUnavailable(`listing versions of ${prefix}* in ${bucket} did not end after ${MAX_LIST_PAGES} pages`);

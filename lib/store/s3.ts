@@ -23,7 +23,7 @@ import type {
 import type { RequestTally } from './request-tally.ts';
 import { crc32Header, crc32OfWhole, unquoted } from './s3-checksum.ts';
 import { asking, connect, type S3Connection, type S3Settings } from './s3-client.ts';
-import { type Asked, faultFacts } from './s3-failures.ts';
+import { type Asked, faultFacts, goesOn } from './s3-failures.ts';
 import { fetchObject } from './s3-fetch.ts';
 import { extendLock, lockFields, shownLock } from './s3-locks.ts';
 import { abortUpload, completeUpload, createUpload, listUploads, sendPart } from './s3-multipart.ts';
@@ -125,12 +125,13 @@ class S3Store implements ObjectStore, Disposable {
           { abortSignal: options.signal },
         ),
       );
+      const isMore = goesOn(answer, asked);
       for (const { Key, Size, LastModified, ETag } of answer.Contents ?? []) {
         if (Key === undefined) continue;
         yield { key: Key, bytes: Size ?? 0, lastModified: LastModified ?? new Date(0), etag: unquoted(ETag) };
       }
       token = answer.NextContinuationToken;
-      if (answer.IsTruncated !== true || token === undefined) return;
+      if (!isMore || token === undefined) return;
     }
     throw new VaultUnavailable(
       `listing ${prefix}* in bucket ${this.#s3.bucket} did not end after ${MAX_LIST_PAGES} pages`,
