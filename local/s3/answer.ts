@@ -87,6 +87,8 @@ async function answer(context: Answering, asked: AskedRequest, response: ServerR
   const { method, bucketName, key, query } = asked;
   const route = routeOf({ method, bucketName, key, query, hasHeader });
   response.setHeader('x-amz-request-id', requestId);
+  // Of the server's own clock, as everything else it says: from it clients learn how far theirs is off.
+  response.setHeader('date', context.verifier.now().toUTCString());
   response.setHeader('x-amz-id-2', randomBytes(24).toString('base64'));
   let reply: Reply;
   try {

@@ -1,6 +1,6 @@
 /** The steps of the backup workflow in its order, each attempt made by whoever calls: with faults, with retries, or plainly. */
 
-import { commitPoint } from '#lib/backup/commit-point.ts';
+import { type CommitPorts, commitPoint } from '#lib/backup/commit-point.ts';
 import { readShard } from '#lib/backup/read-shard.ts';
 import { releaseHost } from '#lib/backup/release-host.ts';
 import { type RunRequest, snapshotDisks } from '#lib/backup/snapshot-disks.ts';
@@ -20,7 +20,7 @@ import { splitExtents as splitContract } from '#lib/workflow/split-extents.ts';
 /** No step is called more often for the small disks of a test; one more is a loop that does not end. */
 const MAX_CALLS = 200;
 
-export type StepPorts = Parameters<typeof snapshotDisks>[0] & Parameters<typeof readShard>[0];
+export type StepPorts = Parameters<typeof snapshotDisks>[0] & Parameters<typeof readShard>[0] & CommitPorts;
 
 /** Makes one step happen, with ports of its own choice, as often as it sees fit. */
 export type Attempt = <T>(contract: StepContract, step: (ports: StepPorts) => Promise<T>) => Promise<T>;

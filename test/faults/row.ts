@@ -9,17 +9,20 @@ import { listPoints } from '#lib/restore/points.ts';
 import { grainsCovering, indexAfter, type RunId } from '#lib/units.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { laterPorts } from '../host/dying-site.ts';
-import type { FaultSite } from './fault-site.ts';
+import type { ConnectionKind, FaultSite } from './fault-site.ts';
 
 const GRAIN = 65_536;
-const DISK_BYTES = 24 * GRAIN;
+/** Of its disk, changed between the full and the run that is struck. */
+const SMALL = { diskGrains: 24, changedGrains: 16 };
+/** More than the 16 MiB of one part: the pack of the run becomes a multipart upload. */
+const LARGE = { diskGrains: 320, changedGrains: 300 };
 /** As far ahead as the sweeper's clock is. */
 const MORNING_MS = 30 * 3_600_000;
 /** Waits for what the simulated host lets go of late. */
 const HOST_LOOKS = 100;
 
 export interface FaultRow {
-  readonly on: 'XAPI' | 'NBD' | 'S3' | 'host' | 'reader' | 'vault';
+  readonly on: ConnectionKind | 'host' | 'reader' | 'vault';
   readonly fault: string;
   /** How often it strikes in the run. */
   readonly strikes: string;
@@ -27,10 +30,16 @@ export interface FaultRow {
   readonly outcome: 'completed' | readonly string[];
   /** Only in the full suite: the row waits longer than CI has time for. */
   readonly slow?: true;
+  /** A restore is struck instead of a run; after it failed, it is begun again. */
+  readonly isRestore?: true;
+  /** The run writes more than one part. */
+  readonly large?: true;
+  /** A state of the site, which nothing counts; every other fault has to strike at least once. */
+  readonly isState?: true;
   /** What somebody has to do before runs succeed again; without it nobody has to do anything. */
   readonly person?: string;
   /** Called when the first full is committed and a part of the disk has changed. */
-  arrange(site: FaultSite): void | Promise<void>;
+  arrange(site: FaultSite, vm: string): void | Promise<void>;
   /** What that somebody does. */
   repair?(site: FaultSite): void | Promise<void>;
   /** Instead of one run of the workflow; rejects as a run does. */
@@ -41,11 +50,16 @@ export interface RunAt {
   readonly input: RunRequest;
   /** Another request for the same VM, whose content is the same. */
   readonly again: () => RunRequest;
+  /** The VM's disk, and what its first point restores to. */
+  readonly disk: string;
+  readonly image: Buffer;
 }
 
 export interface RowResult {
   readonly row: FaultRow;
   readonly outcome: string;
+  /** How often it struck the run; undefined for a state. */
+  readonly struck: number | undefined;
   /** From the begin of the run that was struck to its end. */
   readonly endedMs: number;
   /** From there to the next committed point; 0 when the struck run committed. */
@@ -58,14 +72,18 @@ export interface RowResult {
 export async function playRow(site: FaultSite, row: FaultRow, number: number): Promise<RowResult> {
   site.heal();
   site.newVault(`row-${number}/`);
-  const vm = await site.lone.sim.addVm({ name: `row ${number}`, disks: [{ bytes: randomBytes(DISK_BYTES) }] });
-  const life = new Life(site, vm);
+  const { diskGrains, changedGrains } = row.large === true ? LARGE : SMALL;
+  const disks = [{ bytes: randomBytes(diskGrains * GRAIN) }];
+  const life = new Life(site, await site.lone.sim.addVm({ name: `row ${number}`, disks }));
+  const image = await site.lone.diskBytes(life.disk);
   await site.backUp(await life.begin());
-  life.change();
-  await row.arrange(site);
+  life.change(changedGrains);
+  await row.arrange(site, life.vm);
   const began = performance.now();
-  const outcome = await outcomeOf(life.played(row));
+  const outcome = await outcomeOf(life.played(row, image));
   const endedMs = performance.now() - began;
+  const struck = row.isState === true ? undefined : site.struck;
+  assert.notEqual(struck, 0, `${row.fault} never struck`);
   const leftByRun = await leftovers(site, life);
   site.heal();
   await row.repair?.(site);
@@ -78,13 +96,14 @@ export async function playRow(site: FaultSite, row: FaultRow, number: number): P
   let recoveredMs = 0;
   if (outcome !== 'completed') {
     const again = performance.now();
-    await site.backUp(await life.begin());
+    if (row.isRestore === true) await life.played(row, image);
+    else await site.backUp(await life.begin());
     recoveredMs = performance.now() - again;
     await life.checkPoints();
   }
   const points = (await listPoints(site.lone.store)).length;
-  assert.ok(points >= 2, `${row.fault}: ${points} points`);
-  return { row, outcome, endedMs, recoveredMs, leftByRun, leftAfterSweep };
+  assert.ok(points >= (row.isRestore === true ? 1 : 2), `${row.fault}: ${points} points`);
+  return { row, outcome, struck, endedMs, recoveredMs, leftByRun, leftAfterSweep };
 }
 
 /** Whether the row came out as it says. */
@@ -119,6 +138,10 @@ class Life {
     this.#vm = vm;
   }
 
+  get vm(): string {
+    return this.#vm.uuid;
+  }
+
   get disk(): string {
     return this.#vm.vdis[0] ?? '';
   }
@@ -130,11 +153,11 @@ class Life {
     return input;
   }
 
-  change(): void {
-    this.#site.lone.sim.write(this.disk, 3 * GRAIN, randomBytes(16 * GRAIN));
+  change(grains: number): void {
+    this.#site.lone.sim.write(this.disk, 3 * GRAIN, randomBytes(grains * GRAIN));
   }
 
-  async played(row: FaultRow): Promise<void> {
+  async played(row: FaultRow, image: Buffer): Promise<void> {
     const input = await this.begin();
     const again = () => {
       const other = this.#site.lone.request(this.#vm.uuid, { readers: 1 });
@@ -142,7 +165,7 @@ class Life {
       return other;
     };
     if (row.play === undefined) await this.#site.backUp(input);
-    else await row.play(this.#site, { input, again });
+    else await row.play(this.#site, { input, again, disk: this.disk, image });
   }
 
   /** Every entry of every ledger of this vault restores to what its run began with. */

@@ -39,6 +39,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'every session is ended before the run begins, and the readers connect with it',
     strikes: 'once',
     outcome: 'completed',
+    isState: true,
     arrange: (site) => site.lone.sim.expireSessions(),
   },
   {
@@ -46,6 +47,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'the coordinator has moved to a host that the settings know',
     strikes: ALL_THE_TIME,
     outcome: 'completed',
+    isState: true,
     arrange(site) {
       const [url = ''] = site.lone.sim.supporterUrls;
       const { host } = site.lone.pool;
@@ -57,6 +59,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'the coordinator has moved to a host that the settings do not know',
     strikes: ALL_THE_TIME,
     outcome: ['NotCoordinator'],
+    isState: true,
     person: 'add the host with its fingerprint to the settings',
     arrange(site) {
       const [url = ''] = site.lone.sim.supporterUrls;
@@ -68,6 +71,7 @@ const HOST: readonly FaultRow[] = [
     fault: "the certificate of the host's API was replaced",
     strikes: ALL_THE_TIME,
     outcome: ['HostCertificateMismatch'],
+    isState: true,
     person: "compare the new fingerprint with the host's console and put it into the settings",
     arrange(site) {
       site.poolChanges = {
@@ -80,6 +84,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'the NBD server still shows the certificate from before it was replaced',
     strikes: ALL_THE_TIME,
     outcome: ['NbdCertificateMismatch'],
+    isState: true,
     person: 'restart the NBD service of the host (xapi-nbd)',
     arrange: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'replaced' }),
     repair: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'current' }),
@@ -89,6 +94,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'the NBD server shows a certificate that was renewed with its key',
     strikes: ALL_THE_TIME,
     outcome: 'completed',
+    isState: true,
     arrange: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'renewed' }),
     repair: (site) => void Object.assign(site.lone.sim.faults, { nbdCertificate: 'current' }),
   },
@@ -97,6 +103,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'the password was changed',
     strikes: ALL_THE_TIME,
     outcome: ['WrongCredentials'],
+    isState: true,
     person: 'store the new password in Secrets Manager',
     arrange(site) {
       site.poolChanges = {
@@ -109,6 +116,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'all 16 NBD connections are taken',
     strikes: UNTIL_END,
     outcome: ['HostBusy'],
+    isState: true,
     arrange: (site) => void Object.assign(site.lone.sim.faults, { nbdRefuses: true }),
     repair: (site) => void Object.assign(site.lone.sim.faults, { nbdRefuses: false }),
   },
@@ -117,6 +125,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'answers to calls are lost after the call was carried out',
     strikes: '2 times',
     outcome: 'completed',
+    isState: true,
     arrange: (site) => void Object.assign(site.lone.sim.faults, { lostAnswers: 2 }),
   },
   {
@@ -124,6 +133,7 @@ const HOST: readonly FaultRow[] = [
     fault: 'a bad sector under a changed block',
     strikes: UNTIL_END,
     outcome: ['NbdReadFailed'],
+    isState: true,
     person: 'repair or replace the storage under the disk; no backup can read what it does not give',
     arrange: (site) => void Object.assign(site.lone.sim.faults, { nbdBadByte: 5 * 65_536 }),
     repair: (site) => void Object.assign(site.lone.sim.faults, { nbdBadByte: undefined }),
@@ -210,6 +220,7 @@ const READER: readonly FaultRow[] = [
     fault: 'the process of the reader is killed by a signal in mid transfer',
     strikes: 'once',
     outcome: 'completed',
+    isState: true,
     arrange: () => undefined,
     play: (site, { input }) => killedReader(site, input, 'signal'),
   },
@@ -218,6 +229,7 @@ const READER: readonly FaultRow[] = [
     fault: 'the process of the reader runs out of memory in mid transfer',
     strikes: 'once',
     outcome: 'completed',
+    isState: true,
     arrange: () => undefined,
     play: (site, { input }) => killedReader(site, input, 'memory'),
   },

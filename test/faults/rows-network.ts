@@ -1,25 +1,43 @@
-/** What a network does to the three kinds of connection, each through the same proxy of bytes. */
+/** What a network does to every kind of connection, each through the same proxy of bytes. */
 
+import { encodeDocument, HEAD } from '#lib/format/document.ts';
+import { vaultKeys } from '#lib/format/keys.ts';
+import { parseVmId } from '#lib/units.ts';
 import type { ProxyFaults } from '../servers/fault-proxy.ts';
-import type { FaultSite } from './fault-site.ts';
+import { CONNECTION_KINDS, type ConnectionKind, type FaultSite } from './fault-site.ts';
 import type { FaultRow } from './row.ts';
 
-const KINDS = ['XAPI', 'NBD', 'S3'] as const;
-type Kind = (typeof KINDS)[number];
-
 /** Deep enough for each kind to be in the middle of something: a TLS handshake, a megabyte of disk, the head of an answer. */
-const AFTER_BYTES: Readonly<Record<Kind, number>> = { XAPI: 3_000, NBD: 300_000, S3: 100 };
+const AFTER_BYTES: Readonly<Record<ConnectionKind, number>> = {
+  XAPI: 3_000,
+  NBD: 300_000,
+  ...{ S3: 100, 'Secrets Manager': 100, 'Step Functions': 100, KMS: 100 },
+};
+/** Of what the client sends: a request to a service of AWS has a kilobyte. */
+const AFTER_SENT_BYTES = 500;
 /** How a run may end when the kind of connection never works again. */
-const NEVER_WORKS: Readonly<Record<Kind, readonly string[]>> = {
+const NEVER_WORKS: Readonly<Record<ConnectionKind, readonly string[]>> = {
   XAPI: ['HostUnreachable', 'AnswerLost', 'AnswerOverdue', 'StepOutOfTime', 'UnexpectedReply'],
   NBD: ['NbdConnectionLost', 'NbdReadFailed', 'HostBusy', 'ExportRefused', 'StepOutOfTime'],
   S3: ['VaultUnavailable', 'UploadLost', 'StepOutOfTime'],
+  'Secrets Manager': ['CredentialUnavailable'],
+  'Step Functions': ['ExecutionLookupUnavailable'],
+  // The point is committed by then; the next one's signature covers it.
+  KMS: ['SigningUnavailable'],
 };
 
 /** An answer of the API may take 90 s; a step that is told to stop earlier shows the same sooner. */
 const STEP_MS = 8_000;
 
-const proxyOf = (site: FaultSite, kind: Kind) => ({ XAPI: site.xapi, NBD: site.nbd, S3: site.s3 })[kind];
+/** Step Functions is asked only about the execution that holds the VM's lease: here one that is dead. */
+async function strike(kind: ConnectionKind, faults: ProxyFaults, at: { site: FaultSite; vm: string }): Promise<void> {
+  const { site, vm } = at;
+  if (kind === 'Step Functions') {
+    const lease = { ...HEAD, holder: site.lone.request(vm).execution, since: new Date() };
+    await site.lone.store.put(vaultKeys.lease(parseVmId(vm)), encodeDocument(lease));
+  }
+  site.proxies[kind].set(faults);
+}
 
 interface Trouble {
   readonly fault: string;
@@ -38,14 +56,21 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     fault: 'reset in the middle of what the client sends',
-    faults: () => ({ toServer: { cut: { afterBytes: 700, how: 'reset' } } }),
+    faults: () => ({ toServer: { cut: { afterBytes: AFTER_SENT_BYTES, how: 'reset' } } }),
   },
   {
     fault: 'half-open: the server is gone and nobody says so',
     faults: (afterBytes) => ({ toClient: { stallAfterBytes: afterBytes } }),
   },
-  { fault: 'half-open: what the client says does not arrive', faults: () => ({ toServer: { stallAfterBytes: 700 } }) },
+  {
+    fault: 'half-open: what the client says does not arrive',
+    faults: () => ({ toServer: { stallAfterBytes: AFTER_SENT_BYTES } }),
+  },
 ];
+
+const LOSS = '10 % of segments lost, sent again after 50 ms';
+/** Of which one in ten may be none. */
+const FEW_SEGMENTS: readonly ConnectionKind[] = ['Secrets Manager', 'Step Functions', 'KMS'];
 
 /** These slow everything down and break nothing. */
 const SLOWNESS: readonly Trouble[] = [
@@ -55,28 +80,29 @@ const SLOWNESS: readonly Trouble[] = [
     faults: () => ({ toClient: { bytesPerSecond: 2_000_000 }, toServer: { bytesPerSecond: 2_000_000 } }),
   },
   {
-    fault: '1 % of segments lost, sent again after 50 ms',
+    fault: LOSS,
     faults: () => ({
-      toClient: { loss: { share: 0.01, resentAfterMs: 50 } },
-      toServer: { loss: { share: 0.01, resentAfterMs: 50 } },
+      toClient: { loss: { share: 0.1, resentAfterMs: 50 } },
+      toServer: { loss: { share: 0.1, resentAfterMs: 50 } },
     }),
   },
 ];
 
-function broken(kind: Kind, { fault, faults }: Trouble): FaultRow[] {
+function broken(kind: ConnectionKind, { fault, faults }: Trouble): FaultRow[] {
   const told = faults(AFTER_BYTES[kind]);
+  const breakBy = (changes: ProxyFaults) => (site: FaultSite, vm: string) => {
+    if (kind === 'XAPI') site.stepMs = STEP_MS;
+    return strike(kind, changes, { site, vm });
+  };
   return [
     {
       on: kind,
       fault,
       strikes: 'once',
       outcome: 'completed',
-      // A wait for the API ends with the step's own time, the longest here.
-      ...(kind === 'XAPI' && fault.startsWith('half-open') ? { slow: true } : {}),
-      arrange: (site) => {
-        if (kind === 'XAPI') site.stepMs = STEP_MS;
-        proxyOf(site, kind).set({ ...told, strikes: 1 });
-      },
+      // Waits for deadlines; CI waits for that of NBD.
+      ...(kind !== 'NBD' && fault.startsWith('half-open') ? { slow: true } : {}),
+      arrange: breakBy({ ...told, strikes: 1 }),
     },
     {
       on: kind,
@@ -84,23 +110,20 @@ function broken(kind: Kind, { fault, faults }: Trouble): FaultRow[] {
       strikes: 'until the run ends',
       outcome: NEVER_WORKS[kind],
       slow: true,
-      arrange: (site) => {
-        if (kind === 'XAPI') site.stepMs = STEP_MS;
-        proxyOf(site, kind).set(told);
-      },
+      arrange: breakBy(told),
     },
   ];
 }
 
-export const NETWORK_ROWS: readonly FaultRow[] = KINDS.flatMap((kind) => [
+export const NETWORK_ROWS: readonly FaultRow[] = CONNECTION_KINDS.flatMap((kind) => [
   ...TROUBLES.flatMap((trouble) => broken(kind, trouble)),
-  ...SLOWNESS.map(
+  ...SLOWNESS.filter(({ fault }) => fault !== LOSS || !FEW_SEGMENTS.includes(kind)).map(
     ({ fault, faults }): FaultRow => ({
       on: kind,
       fault,
       strikes: 'all the time',
       outcome: 'completed',
-      arrange: (site) => proxyOf(site, kind).set(faults(0)),
+      arrange: (site, vm) => strike(kind, faults(0), { site, vm }),
     }),
   ),
   {
@@ -109,6 +132,6 @@ export const NETWORK_ROWS: readonly FaultRow[] = KINDS.flatMap((kind) => [
     strikes: 'until the run ends',
     outcome: NEVER_WORKS[kind],
     ...(kind === 'S3' ? {} : { slow: true as const }),
-    arrange: (site) => proxyOf(site, kind).set({ refuse: true }),
+    arrange: (site, vm) => strike(kind, { refuse: true }, { site, vm }),
   },
 ]);

@@ -10,6 +10,8 @@ import type { FaultRow } from './row.ts';
 const REQUESTS = {
   PUT: /^PUT \/vault\/[^?]*(\?x-id=PutObject)?$/,
   GET: /^GET \/vault\/[^?]+(\?x-id=GetObject)?$/,
+  'GET of a manifest': /^GET \/vault\/.*\/manifests\//,
+  'GET of the plan': /^GET \/vault\/.*\/plan\.json/,
   'put of a ledger entry': /^PUT \/vault\/.*\/ledger\//,
   'create of an upload': /^POST \/vault\/.*\?uploads/,
   'upload of a part': /^PUT \/vault\/.*partNumber=/,
@@ -33,6 +35,7 @@ function row(
     fault: `${fault} to a ${request}`,
     strikes,
     outcome: 'completed',
+    ...(request.endsWith('an upload') || request.endsWith('a part') ? { large: true } : {}),
     arrange: (site) => site.gateway.set(rule),
     ...changes,
   };
@@ -58,17 +61,23 @@ const ANSWERS: readonly FaultRow[] = [
   row('409', 'put of a ledger entry', { misanswer: CONFLICT, times: 2 }),
   row('409', 'complete of an upload', { misanswer: CONFLICT, times: 2 }),
   row('409', 'put of a ledger entry', { misanswer: CONFLICT, outcome: ['VaultUnavailable'], slow: true }),
-  row('a reset in mid body', 'GET', { misanswer: { kind: 'reset-in-body' }, times: 2 }),
-  row('a reset in mid body', 'GET', {
+  row('a reset in mid body', 'GET of a manifest', { misanswer: { kind: 'reset-in-body' }, times: 2 }),
+  row('a reset in mid body', 'GET of a manifest', {
     misanswer: { kind: 'reset-in-body' },
     outcome: ['VaultUnavailable'],
     slow: true,
   }),
-  row('a flipped byte in the answer', 'GET', { misanswer: { kind: 'flip-answer' }, times: 1 }),
-  row('a flipped byte in the answer', 'GET', {
+  row('a flipped byte in the answer', 'GET of the plan', { misanswer: { kind: 'flip-answer' }, times: 1 }),
+  row('a flipped byte in the answer', 'GET of the plan', {
     misanswer: { kind: 'flip-answer' },
-    outcome: ['VaultCorruption', 'DamagedObject'],
+    outcome: ['VaultCorruption'],
     slow: true,
+  }),
+  // A part of an object has no checksum on its way but that of TLS; its own digest is the last one to notice.
+  row('a flipped byte in the answer', 'GET of a manifest', {
+    misanswer: { kind: 'flip-answer' },
+    times: 1,
+    outcome: ['DamagedObject'],
   }),
   row('a flipped byte on the way', 'upload of a part', { misanswer: { kind: 'flip-request' }, times: 1 }),
   row('a flipped byte on the way', 'upload of a part', {
@@ -76,7 +85,7 @@ const ANSWERS: readonly FaultRow[] = [
     outcome: ['VaultCorruption'],
     slow: true,
   }),
-  row('a length of 4 PiB in the answer', 'GET', {
+  row('a length of 4 PiB in the answer', 'GET of a manifest', {
     misanswer: { kind: 'endless-length' },
     times: 1,
     outcome: ['ObjectTooLarge'],
@@ -85,9 +94,10 @@ const ANSWERS: readonly FaultRow[] = [
 
 const skewed = (minutes: number, outcome: FaultRow['outcome']): FaultRow => ({
   on: 'S3',
-  fault: `the store's clock is ${minutes} minutes ${minutes > 0 ? 'ahead' : 'behind'}`,
+  fault: `the store's clock is ${Math.abs(minutes)} minutes ${minutes > 0 ? 'ahead' : 'behind'}`,
   strikes: 'all the time',
   outcome,
+  isState: true,
   arrange(site) {
     site.skewMs = minutes * 60_000;
   },
@@ -116,6 +126,7 @@ const BESIDE: readonly FaultRow[] = [
     fault: 'two runs of one VM at once, the lease held',
     strikes: 'the whole run',
     outcome: 'completed',
+    isState: true,
     arrange(site) {
       site.isRunning = true;
     },

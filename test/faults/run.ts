@@ -36,8 +36,9 @@ if (values.write) {
 }
 process.exitCode = broken.length === 0 ? 0 : 1;
 
-function line({ row, outcome, endedMs, recoveredMs, leftByRun, leftAfterSweep }: RowResult): string {
+function line({ row, outcome, struck, endedMs, recoveredMs, leftByRun, leftAfterSweep }: RowResult): string {
   const seconds = (ms: number) => (ms === 0 ? '' : `${(ms / 1000).toFixed(1)} s`);
   const ended = outcome === 'completed' ? 'completed' : `ended by \`${outcome}\``;
-  return `| ${[row.on, row.fault, row.strikes, ended, seconds(endedMs), seconds(recoveredMs), leftByRun, leftAfterSweep].join(' | ')} |`;
+  const often = struck === undefined ? row.strikes : `${row.strikes}: ${struck}`;
+  return `| ${[row.on, row.fault, often, ended, seconds(endedMs), seconds(recoveredMs), leftByRun, leftAfterSweep].join(' | ')} |`;
 }

@@ -22,7 +22,7 @@ export interface DirectionFaults {
 export interface ProxyFaults {
   readonly toServer?: DirectionFaults;
   readonly toClient?: DirectionFaults;
-  /** New connections are reset at once. */
+  /** Open connections are reset, and new ones at once. */
   readonly refuse?: true;
   /** How many times a cut, stall or corruption strikes before all is well again. Left out: every time. */
   readonly strikes?: number;
@@ -30,8 +30,10 @@ export interface ProxyFaults {
 
 export interface FaultProxy extends AsyncDisposable {
   readonly port: number;
-  /** Cuts, stalls and corruptions so far. */
+  /** Cuts, stalls, corruptions and refused connections so far. */
   readonly struck: number;
+  /** Pieces that had to wait so far: for latency, a slow line or a loss. */
+  readonly slowed: number;
   /** Connections made so far. */
   readonly connections: number;
   /** Applies from the next byte on, to open connections too; `{}` heals. */
@@ -52,6 +54,7 @@ export async function startFaultProxy(target: { host?: string; port: number }): 
 class TcpProxy implements FaultProxy {
   faults: ProxyFaults = {};
   struck = 0;
+  slowed = 0;
   connections = 0;
   readonly #target: { host: string; port: number };
   readonly #sockets = new Set<Socket>();
@@ -76,6 +79,7 @@ class TcpProxy implements FaultProxy {
   set(faults: ProxyFaults): void {
     this.faults = faults;
     this.#strikesLeft = faults.strikes ?? Number.POSITIVE_INFINITY;
+    if (faults.refuse === true) for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
   /** Counts a strike; after the last one all is well. */
@@ -95,6 +99,7 @@ class TcpProxy implements FaultProxy {
   #accept(client: Socket): void {
     this.connections++;
     if (this.faults.refuse) {
+      this.struck++;
       client.resetAndDestroy();
       return;
     }
@@ -211,6 +216,7 @@ class Pump {
       act();
       return;
     }
+    this.#proxy.slowed++;
     this.#waiting.push({ dueMs: dueMs + latencyMs, act });
     if (this.#waiting.length === 1) setTimeout(() => this.#runDue(), dueMs + latencyMs - nowMs);
   }

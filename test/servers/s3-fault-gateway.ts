@@ -30,7 +30,7 @@ export interface GatewayRule {
 
 export interface S3FaultGateway extends AsyncDisposable {
   readonly endpoint: string;
-  /** Requests that were misanswered since the rule was set. */
+  /** Requests that were misanswered so far. */
   readonly struck: number;
   /** Undefined heals. */
   set(rule: GatewayRule | undefined): void;
@@ -55,6 +55,7 @@ class Gateway implements S3FaultGateway {
     this.#pass(message, response).catch(() => response.destroy());
   });
   #rule: GatewayRule | undefined;
+  #left = 0;
 
   constructor(target: URL) {
     this.#target = target;
@@ -73,7 +74,7 @@ class Gateway implements S3FaultGateway {
 
   set(rule: GatewayRule | undefined): void {
     this.#rule = rule;
-    this.struck = 0;
+    this.#left = rule?.times ?? Number.POSITIVE_INFINITY;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -115,9 +116,10 @@ class Gateway implements S3FaultGateway {
   }
 
   #chosen(asked: string): Misanswer | undefined {
-    const { request: pattern, misanswer, times = Number.POSITIVE_INFINITY } = this.#rule ?? {};
-    if (pattern === undefined || this.struck >= times || !pattern.test(asked)) return undefined;
+    const { request: pattern, misanswer } = this.#rule ?? {};
+    if (pattern === undefined || this.#left <= 0 || !pattern.test(asked)) return undefined;
     this.struck += 1;
+    this.#left -= 1;
     return misanswer;
   }
 
