@@ -3,14 +3,20 @@
 import { hash } from 'node:crypto';
 import { readConnection } from '#lib/backup/connection-document.ts';
 import { readLeaseHolder } from '#lib/backup/lease.ts';
+import { takeSlots } from '#lib/backup/reader-slots.ts';
 import { readRunRecord } from '#lib/backup/run-record.ts';
 import { HEAD, parseDocument } from '#lib/format/document.ts';
 import { expiry } from '#lib/format/expiry.ts';
+import { poolInventory } from '#lib/format/inventory.ts';
 import { ledgerEntry } from '#lib/format/ledger.ts';
 import { runPlan } from '#lib/format/plan.ts';
 import { vmPoint } from '#lib/format/point.ts';
 import { Outcomes, receipt } from '#lib/format/receipt.ts';
+import { signature } from '#lib/format/signature.ts';
 import { damage, verification } from '#lib/format/verification.ts';
+import { certificateDaysLeft } from '#lib/host/certificate-expiry.ts';
+import { readSweepResult } from '#lib/host/sweep-result.ts';
+import { keepFirstFailure } from '#lib/observe/first-failure.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { parseDiskId, parseRunId, parseVmId } from '#lib/units.ts';
 import { readVault } from '#lib/vault/vault-document.ts';
@@ -32,6 +38,25 @@ export function withDigest(body: Buffer): Buffer {
 }
 
 const holding = (bytes: Buffer) => ({ get: () => Promise.resolve(bytes) }) as unknown as ObjectStore;
+
+/** Holds these bytes under whatever key, and has no room for others. */
+const refusing = (bytes: Buffer) =>
+  ({
+    get: () => Promise.resolve(bytes),
+    putIfAbsent: () => Promise.resolve('exists'),
+    delete: () => Promise.resolve(),
+    async *list(prefix: string) {
+      yield { key: `${prefix}0.json`, bytes: bytes.length, lastModified: new Date(TIME) };
+    },
+  }) as unknown as ObjectStore;
+
+/** One slot is taken, and somebody is in line, as these bytes say. */
+async function slotsBeside(bytes: Buffer): Promise<void> {
+  const executions = { isRunning: () => Promise.resolve(true) };
+  const ports = { store: refusing(bytes), executions, signal: new AbortController().signal };
+  const taken = await takeSlots(ports, { pool: 'lab', holder: 'other', wanted: 2, since: new Date(TIME) });
+  if (taken !== 0) throw new Error(`${taken} slots of a store that gives none`);
+}
 
 interface DocumentKind {
   readonly name: string;
@@ -195,7 +220,35 @@ const DOCUMENTS: readonly DocumentKind[] = [
       session: 's',
       disks: [{ disk: DISK, exports: [{ address: '192.0.2.1', port: 10809, exportName: 'x', security: tls }] }],
     },
-    read: (bytes) => readConnection(holding(bytes), RUN),
+    async read(bytes) {
+      await readConnection(holding(bytes), RUN);
+      await certificateDaysLeft(holding(bytes), RUN, new Date(TIME));
+    },
+  },
+  { name: 'reader-slot', example: { holder: 'arn', since: TIME, wanted: 1 }, read: slotsBeside },
+  {
+    name: 'kept-failure',
+    example: { error: 'HostBusy', cause: 'all connections are taken' },
+    read: (bytes) => keepFirstFailure(refusing(bytes), RUN, { error: 'a', cause: 'b' }),
+  },
+  {
+    name: 'sweep-result',
+    example: { time: TIME, removed: ['a'], left: [{ what: 'a', why: 'b' }], spared: [] },
+    read: (bytes) => readSweepResult(holding(bytes)),
+  },
+  {
+    name: 'pool-inventory',
+    example: {
+      pool: 'lab',
+      time: TIME,
+      vms: [{ uuid: VM, name: 'web', tags: ['a'], disks: [{ uuid: DISK, name: 'root', allocatedBytes: 1 }] }],
+    },
+    read: (bytes) => parseDocument(poolInventory, bytes, 'x'),
+  },
+  {
+    name: 'signature',
+    example: { disk: DISK, seq: 1, entrySha256: SHA, key: 'arn', algorithm: 'ECDSA_SHA_256', signature: 'MEUCIQ==' },
+    read: (bytes) => parseDocument(signature, bytes, 'x'),
   },
   {
     name: 'vault-document',

@@ -1,13 +1,18 @@
 /** What people, guests and AWS give: settings, requests, addresses, secrets, prices, partition tables, shards. */
 
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseSettings } from '#cdk/settings.ts';
 import { parseVaultUrl } from '#cli/vault-options.ts';
 import { parsePrices } from '#lib/cost/prices.ts';
+import { refreshedPrices } from '#lib/cost/refresh.ts';
 import { secretsManagerCredentials } from '#lib/credentials/secrets-manager.ts';
 import { GrainBitmap } from '#lib/format/grain-bitmap.ts';
 import { readPartitions } from '#lib/restore/partitions.ts';
+import { Secret } from '#lib/secret.ts';
+import { pemSigner } from '#lib/signing/pem-signer.ts';
 import { faultFacts, translated } from '#lib/store/s3-failures.ts';
+import { publicKeyOf } from '#lib/verify/audit-signatures.ts';
 import { runRequest } from '#lib/workflow/backup-input.ts';
 import { fleetInput } from '#lib/workflow/fleet-input.ts';
 import { poolsEnvironment } from '#lib/workflow/pools-environment.ts';
@@ -21,6 +26,7 @@ const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 const file = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url));
 /** A handler makes InvalidInput of it. */
 const REFUSALS = ['SyntaxError', '$ZodError'];
+const SNAPSHOT = file('lib/cost/price-snapshot.json');
 const UUID = '0d15c000-1111-4222-8333-444455556666';
 
 const settings: FuzzTarget = {
@@ -84,9 +90,55 @@ const prices: FuzzTarget = {
   name: 'prices',
   from: 'AWS',
   isJson: true,
-  seeds: () => [file('lib/cost/price-snapshot.json')],
+  seeds: () => [SNAPSHOT],
   refusals: REFUSALS,
   parse: (input) => parsePrices(JSON.parse(input.toString()), 'x').region === '' || 'prices',
+};
+
+const PRICES = parsePrices(JSON.parse(SNAPSHOT.toString()), 'x');
+const SERVICE = 'AWSLambda';
+
+/** An offer file of the AWS Price List. */
+const priceFile: FuzzTarget = {
+  name: 'price-file',
+  from: 'AWS',
+  isJson: true,
+  seeds: () => {
+    const types = Object.values(PRICES.prices).flatMap(({ serviceCode, usageType }) =>
+      serviceCode === SERVICE ? [usageType] : [],
+    );
+    const term = { x: { priceDimensions: { y: { pricePerUnit: { USD: '0.023' } } } } };
+    const products = types.map((usagetype) => [usagetype, { sku: usagetype, attributes: { usagetype } }]);
+    const OnDemand = Object.fromEntries(types.map((usagetype) => [usagetype, term]));
+    return [json({ products: Object.fromEntries(products), terms: { OnDemand } })];
+  },
+  refusals: REFUSALS,
+  parse(input) {
+    const offers = new Map<string, unknown>([[SERVICE, JSON.parse(input.toString())]]);
+    const fresh = refreshedPrices(PRICES, offers, new Date('2026-01-05'));
+    for (const { dollars } of Object.values(fresh.prices))
+      if (!(dollars > 0)) throw new Error(`a price of ${dollars} dollars`);
+    return 'prices';
+  },
+};
+
+/** A private or a public key that somebody stored or named. */
+const pem: FuzzTarget = {
+  name: 'pem-keys',
+  from: 'person',
+  seeds: () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return [
+      text(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()),
+      text(publicKey.export({ type: 'spki', format: 'pem' }).toString()),
+    ];
+  },
+  dictionary: ['-----BEGIN PRIVATE KEY-----', '-----BEGIN PUBLIC KEY-----', 'ENCRYPTED', '\n', 'MIGH'],
+  async parse(input) {
+    const given = input.toString('latin1');
+    if (given.includes('PUBLIC')) return publicKeyOf(given, 'x').type;
+    return (await pemSigner(new Secret(given)).sign(Buffer.from('x'))).key.slice(0, 6);
+  },
 };
 
 /** The first byte chooses which kind of address the rest is. */
@@ -188,6 +240,8 @@ export const INPUT_TARGETS: readonly FuzzTarget[] = [
   stepInput,
   credentials,
   prices,
+  priceFile,
+  pem,
   addresses,
   storeErrors,
   partitions,

@@ -1,11 +1,13 @@
 /** What a host's API sends: XML, results of tasks, errors and texts that become part of messages. */
 
+import { restoreMarkOf } from '#lib/restore/restore-marks.ts';
 import { Secret } from '#lib/secret.ts';
 import { callApi, parseReply } from '#lib/xapi/api-call.ts';
 import { refusalFrom } from '#lib/xapi/api-error.ts';
 import { redact } from '#lib/xapi/redaction.ts';
 import type { XapiTransport } from '#lib/xapi/transport.ts';
-import { texts } from '#lib/xapi/wire-types.ts';
+import { parseValueTree, writeValueTree } from '#lib/xapi/value-tree.ts';
+import { textMap, texts } from '#lib/xapi/wire-types.ts';
 import { decodeReply, decodeTaskResult } from '#lib/xapi/xmlrpc-codec.ts';
 import { array, bool, compactDate, double, i4, nil, refusal, struct, success, untyped } from '../../xapi/fake-xml.ts';
 import type { FuzzTarget } from '../target.ts';
@@ -130,5 +132,42 @@ export const redaction: FuzzTarget = {
         throw new Error(`a secret came through: ${clean}`);
     }
     return 'clean';
+  },
+};
+
+/** The XML inside of an export of metadata, which is written again as it was read. */
+export const valueTree: FuzzTarget = {
+  name: 'value-tree',
+  from: 'host',
+  seeds: () =>
+    [
+      '<value><struct><member><name>version</name><value>1</value></member></struct></value>',
+      '<?xml version="1.0"?><value><array><data><value><boolean>1</boolean></value><value/></data></array></value>',
+    ].map((xml) => Buffer.from(xml)),
+  dictionary: XML,
+  parse(input) {
+    const written = writeValueTree(parseValueTree(input.toString()));
+    if (writeValueTree(parseValueTree(written)) !== written) throw new Error('what was written is read otherwise');
+    return 'a tree';
+  },
+};
+
+/** What a disk's or VM's other_config says of the restore that made it, as JSON. */
+export const restoreMarks: FuzzTarget = {
+  name: 'restore-marks',
+  from: 'host',
+  isJson: true,
+  seeds: () =>
+    [
+      { 'blockferry:restore': 'cli-1', 'blockferry:restored-from': 'a 1 b', 'blockferry:restored-grains': '128' },
+      { 'blockferry:restore': '1', 'blockferry:incomplete': 'yes', 'blockferry:execution': 'lab arn:aws:states' },
+    ].map((config) => Buffer.from(JSON.stringify(config))),
+  refusals: ['SyntaxError'],
+  parse(input) {
+    const config = parseReply(textMap, JSON.parse(input.toString()), 'fuzz');
+    const mark = restoreMarkOf(config);
+    if (mark === undefined) return 'no mark';
+    if (!Number.isSafeInteger(mark.nextGrain) || mark.nextGrain < 0) throw new Error(`${mark.nextGrain} is no grain`);
+    return mark.by === undefined ? 'a mark' : 'a mark of an execution';
   },
 };
