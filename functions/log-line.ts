@@ -1,6 +1,6 @@
 /**
  * Log lines as Lambda takes them over in its JSON format, level and time included. Written here because the logger of
- * Powertools would add 24 kB and a sixth to the reader's cold import, for one kind of line.
+ * Powertools would add 21 kB to every bundle, and 5 % to the CPU of the reader's cold import, for one kind of line.
  */
 
 export type LogFields = Readonly<Record<string, unknown>>;
