@@ -119,7 +119,7 @@ export class FunctionHost implements FunctionInvoker {
     const warm = await this.#takeIdle(hosted.name);
     const { current, sandbox } = warm ?? (await this.#newSandbox(hosted));
     current.requestId = requestId;
-    const failedLoad = warm === undefined ? await sandbox.load() : undefined;
+    const failedLoad = warm === undefined ? await sandbox.load(hosted.timeoutSeconds * 1000) : undefined;
     const initMs = warm === undefined ? performance.now() - beganMs : 0;
     const startedMs = performance.now();
     const answer: SandboxAnswer =

@@ -18,7 +18,7 @@ export interface SandboxSettings {
   readonly onLine: (stream: 'stdout' | 'stderr', line: string) => void;
 }
 
-/** Lambda's own limit for a cold start. */
+/** Lambda's own limit for a cold start; what takes longer is begun again, and has the function's own time limit then. */
 const LOAD_TIMEOUT_MS = 10_000;
 /** V8 gets this much of the memory, as in Lambda; the rest is for buffers and Node itself. */
 const HEAP_SHARE = 0.9;
@@ -58,11 +58,11 @@ export class Sandbox {
   }
 
   /** Starts the function's code under the memory cap; an error when the bundle cannot be loaded. */
-  async load(): Promise<Ended | undefined> {
+  async load(timeoutMs: number): Promise<Ended | undefined> {
     const { cap, directory, handler } = this.#settings;
     const { pid } = this.#child;
     if (pid !== undefined) await cap.attach(pid, () => this.#child.kill('SIGKILL'));
-    const answer = await this.#exchange({ kind: 'load', directory, handler }, LOAD_TIMEOUT_MS);
+    const answer = await this.#exchange({ kind: 'load', directory, handler }, Math.max(LOAD_TIMEOUT_MS, timeoutMs));
     return answer.kind === 'error' ? answer : undefined;
   }
 
