@@ -4,8 +4,8 @@ import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { s3Store } from '#lib/store/s3.ts';
 import { type InstallationSettings, LocalInstallation, type LocalPool } from '#local/installation.ts';
-import type { LogLine } from '#local/lambda/function-host.ts';
-import { type S3Server, startS3Server } from '#local/s3/server.ts';
+import type { InvocationReport, LogLine } from '#local/lambda/function-host.ts';
+import { type S3Server, type S3ServerSettings, startS3Server } from '#local/s3/server.ts';
 import type { Execution } from '#local/states/execution.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '#sim/simulator.ts';
 import { FAST_TIMINGS } from '#sim/timings.ts';
@@ -18,6 +18,9 @@ export interface LocalSiteOptions extends SimulatorOptions {
   /** The bucket that the installation is told of; the one that exists unless given. */
   readonly bucket?: string;
   readonly waitFactor?: number;
+  readonly onInvocation?: (report: InvocationReport) => void;
+  readonly s3?: S3ServerSettings;
+  readonly signingKeyFile?: string;
 }
 
 export class LocalSite implements AsyncDisposable {
@@ -46,7 +49,7 @@ export class LocalSite implements AsyncDisposable {
   static async start(options: LocalSiteOptions = {}): Promise<LocalSite> {
     await using resources = new AsyncDisposableStack();
     const sim = resources.use(await startSimulator({ timings: FAST_TIMINGS, ...options }));
-    const s3 = resources.use(await startS3Server({ buckets: [BUCKET] }));
+    const s3 = resources.use(await startS3Server({ buckets: [BUCKET], ...options.s3 }));
     const logs: LogLine[] = [];
     const { username, password } = sim.credentials;
     const good = { name: 'good', url: sim.url, fingerprint: sim.fingerprint, username, password: new Secret(password) };
@@ -57,9 +60,11 @@ export class LocalSite implements AsyncDisposable {
         prefix: 'site/',
         endpoint: s3.endpoint,
         credentials: credentialsOf(s3),
+        ...(options.signingKeyFile === undefined ? {} : { signingKeyFile: options.signingKeyFile }),
       },
       waitFactor: options.waitFactor ?? 0.01,
       onLog: (line) => logs.push(line),
+      ...(options.onInvocation === undefined ? {} : { onInvocation: options.onInvocation }),
     };
     const installation = resources.use(await LocalInstallation.start(settings));
     return new LocalSite({ sim, s3, logs, installation, resources: resources.move() });
@@ -74,6 +79,11 @@ export class LocalSite implements AsyncDisposable {
     const execution = await this.#installation.start('backup', { pool: 'good', ...request });
     await execution.finished;
     return execution;
+  }
+
+  /** Starts a fleet run; `finished` of the execution resolves at its end. */
+  startFleet(policy: { policy: string; select: unknown; readers: number }): Promise<Execution> {
+    return this.#installation.start('fleet', { pool: 'good', ...policy });
   }
 
   async restore(request: { point: string; sr: string; pool?: string } & Record<string, unknown>): Promise<Execution> {
