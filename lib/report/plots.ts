@@ -9,6 +9,8 @@ import { html, type Markup } from './markup.ts';
 
 const HISTORY = { width: 960, height: 260, left: 78, right: 12, top: 12, bottom: 28 } as const;
 const TICKS = { time: 8, bytes: 4 } as const;
+/** Of the longest name of a month. */
+const HALF_TIME_NAME = 34;
 
 /** Changed bytes as an area and stored bytes as a line, day by day. */
 export function historyPlot(days: readonly FleetDay[]): Markup {
@@ -38,8 +40,15 @@ export function historyPlot(days: readonly FleetDay[]): Markup {
 <title id="history-title">Changed and stored bytes of the whole fleet, day by day; the table below has the figures by month</title>
 ${inUnits.ticks(TICKS.bytes).map((tick) => byteTick(tick * unit, inUnits(tick)))}
 <path class="changed" d="${changed(days) ?? ''}"/><path class="stored" d="${stored(days) ?? ''}"/>
-${x.ticks(TICKS.time).map((tick) => html`<text class="tick" text-anchor="middle" x="${x(tick).toFixed(1)}" y="${height - 8}">${timeName(tick)}</text>`)}
+${x.ticks(TICKS.time).map((tick) => timeTick(timeName(tick), x(tick)))}
 </svg>`;
+}
+
+/** Below its time, but for the last one, which would be cut off at the end of the plot. */
+function timeTick(name: string, x: number): Markup {
+  const { width, height, right } = HISTORY;
+  const ends = x > width - right - HALF_TIME_NAME;
+  return html`<text class="tick" text-anchor="${ends ? 'end' : 'middle'}" x="${(ends ? width - right : x).toFixed(1)}" y="${height - 8}">${name}</text>`;
 }
 
 function byteTick(bytes: number, y: number): Markup {

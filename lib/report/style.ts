@@ -35,7 +35,7 @@ details>summary{cursor:pointer;color:var(--stored);padding:.25rem 0;font-size:.8
 .fleet>tbody>tr>[data-name]{display:flex;justify-content:space-between;gap:1rem;padding:.2rem .1rem;text-align:right}
 .fleet>tbody>tr>[data-name]::before{content:attr(data-name);color:var(--soft);font-weight:400;text-align:left}
 .fleet>tbody>tr>th[data-name]{font-size:1.05rem;text-align:left}.fleet>tbody>tr>th[data-name]::before{content:none}.fleet>tbody>.points>td{display:block;padding:.3rem .1rem}details{overflow-x:auto}}
-@media (max-width:720px){section{padding:.9rem .9rem}.scroll{overflow-x:auto}.scroll svg{min-width:640px}.tiles{grid-template-columns:1fr 1fr}
+@media (max-width:720px){section{padding:.9rem .9rem}.scroll{overflow-x:auto}.scroll svg{min-width:820px}.tick{font-size:13px}.tiles{grid-template-columns:1fr 1fr}
 .cards thead{position:absolute;left:-9999px}.cards,.cards tbody{display:block}.cards tr{display:block;border-bottom:1px solid var(--rule);padding:.5rem 0}.cards tr:last-child{border:0}.cards tr>*{display:block;border:0;padding:.05rem 0}.cards td::before{content:attr(data-name) ": ";color:var(--soft)}}
 @media print{:root{--ground:#fff}html{font-size:10.5px}body{max-width:none;padding:0;font-size:1rem}section{border:0;padding:0;margin:1.2rem 0}.fleet>thead th{position:static}.fleet>tbody,.cards tr,svg,.tiles li{break-inside:avoid}.fleet>tbody>tr>th{min-width:0}details{display:none}.tiles{grid-template-columns:repeat(6,1fr)}.tiles b{font-size:1.1rem}h2{break-after:avoid}a{color:inherit;text-decoration:none}*{print-color-adjust:exact}}
 `);

@@ -97,8 +97,18 @@ export class Browser implements AsyncDisposable {
     return (answer['result'] as { value: T }).value;
   }
 
+  /** Of the whole page. */
   async screenshot(file: string): Promise<void> {
-    const { data } = await this.#call('Page.captureScreenshot', { format: 'png', captureBeyondViewport: true });
+    await this.#capture(file, { captureBeyondViewport: true });
+  }
+
+  /** Of what the window shows. */
+  async screenshotOfWindow(file: string): Promise<void> {
+    await this.#capture(file, {});
+  }
+
+  async #capture(file: string, options: object): Promise<void> {
+    const { data } = await this.#call('Page.captureScreenshot', { format: 'png', ...options });
     await writeFile(file, Buffer.from(String(data), 'base64'));
   }
 

@@ -1,8 +1,9 @@
 /**
- * Builds the report of a vault of 500 VMs with 400 points each and prints what it took, as JSON. A program of its own,
- * so that its peak of memory is the report's.
+ * Builds the report of a vault of 500 VMs with 400 points each, writes the page to the file that it is given, and prints
+ * what it took, as JSON. A program of its own, so that its peak of memory is the report's.
  */
 
+import { writeFile } from 'node:fs/promises';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { encodeDocument, HEAD } from '#lib/format/document.ts';
 import { vaultKeys } from '#lib/format/keys.ts';
@@ -83,9 +84,11 @@ const { page, fleet } = await writeReport(await largeVault(), {
   prices: SHIPPED_PRICES,
   storageClass: 'STANDARD',
 });
+const seconds = (performance.now() - startedMs) / 1000;
+await writeFile(process.argv[2] ?? '', page);
 process.stdout.write(
   JSON.stringify({
-    seconds: (performance.now() - startedMs) / 1000,
+    seconds,
     peakMib: process.resourceUsage().maxRSS / 1024,
     pageMib: Buffer.byteLength(page) / 1_048_576,
     vms: fleet.vms.length,

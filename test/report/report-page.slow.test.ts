@@ -126,6 +126,15 @@ describe('the report page in a browser', () => {
     ['desktop', DESKTOP],
     ['phone', PHONE],
   ] as const) {
+    test(`no word of a plot is cut off, at ${name} width`, async () => {
+      await browser.open(file, look);
+      const cut = `[...document.querySelectorAll('svg text')].filter((text) => {
+        const [own, plot] = [text.getBoundingClientRect(), text.ownerSVGElement.getBoundingClientRect()];
+        return own.left < plot.left - 1 || own.right > plot.right + 1;
+      }).map(({ textContent }) => textContent)`;
+      assert.deepEqual(await browser.evaluate(cut), []);
+    });
+
     test(`with every table opened nothing is wider than its part of the page, at ${name} width`, async () => {
       await browser.open(file, look);
       await browser.evaluate('document.querySelectorAll("details").forEach((each) => { each.open = true; })');
