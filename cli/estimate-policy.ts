@@ -4,7 +4,7 @@ import type { Setup } from '#lib/cost/estimate.ts';
 import { totalOf } from '#lib/cost/estimate.ts';
 import { estimatePolicy } from '#lib/cost/policy-estimate.ts';
 import { describePrices, type PriceList } from '#lib/cost/prices.ts';
-import { type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf } from '#lib/cost/workload.ts';
+import { allocatedBytesOf, type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf } from '#lib/cost/workload.ts';
 import type { InventoryVm } from '#lib/format/inventory.ts';
 import { readInventories } from '#lib/report/kept-inventories.ts';
 import { policySelecting } from '#lib/report/policy.ts';
@@ -56,8 +56,7 @@ async function vmsOf(store: ObjectStore, name: string, settings: string): Promis
   const sized: SizedVm[] = [];
   for (const vm of selected) {
     const points = (await listPoints(store, parseVmId(vm.uuid))).map(({ point }) => point);
-    const allocatedBytes = vm.disks.reduce((sum, disk) => sum + disk.allocatedBytes, 0);
-    sized.push({ name: vm.name, sizes: sizesOfPoints(points) ?? sizesOfAllocated(allocatedBytes) });
+    sized.push({ name: vm.name, sizes: sizesOfPoints(points) ?? sizesOfAllocated(allocatedBytesOf(vm)) });
   }
   return sized;
 }

@@ -4,13 +4,23 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PACK_PART_BYTES } from '#lib/backup/pack-writer.ts';
 import { keepBudget, passedBudgets } from '#lib/cost/budget.ts';
+import { readClosing } from '#lib/cost/closings.ts';
 import { estimateMonth, estimateRestore, estimateRun, type Setup } from '#lib/cost/estimate.ts';
 import { pointCost } from '#lib/cost/point-cost.ts';
 import { type PriceList, PricesInvalid, parsePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
 import { readersFor } from '#lib/cost/readers.ts';
 import { recommend } from '#lib/cost/recommendation.ts';
-import { type Sizes, sizesOfAllocated, sizesOfPoints, workloadOf } from '#lib/cost/workload.ts';
+import {
+  allocatedBytesOf,
+  type Sizes,
+  sizesOfAllocated,
+  sizesOfFull,
+  sizesOfPoints,
+  workloadOf,
+} from '#lib/cost/workload.ts';
+import type { PointClosing } from '#lib/format/call-record.ts';
 import type { VmPoint } from '#lib/format/point.ts';
+import { readInventories } from '#lib/report/kept-inventories.ts';
 import { listPoints } from '#lib/restore/points.ts';
 import { GIB, MIB } from '#lib/units.ts';
 import { STORAGE_CLASSES } from '#lib/workflow/backup-input.ts';
@@ -85,14 +95,14 @@ function positive(text: string): number {
 async function estimate(options: EstimateOptions): Promise<void> {
   const prices = options.prices === undefined ? SHIPPED_PRICES : await pricesOf(options.prices);
   if (options.policy !== undefined) return estimateOfPolicy({ ...options, policy: options.policy }, prices);
-  const points = options.vm === undefined ? [] : await pointsOf(options, options.vm);
-  const sizes = sizesOf(options, points);
+  const known = options.vm === undefined ? undefined : await knownOf(options, options.vm);
+  const sizes = sizesOf(options, known);
   const setup = setupOf(options);
   const load = workloadOf(sizes, { readers: setup.readers, runsPerMonth: options.runs, kept: options.keep });
   const { storedRatio } = load;
   const keptDays = Math.max(1, Math.round((options.keep * MONTH_DAYS) / Math.max(1, options.runs)));
-  const newest = points.at(-1);
-  const last = newest?.measured.requests && pointCost({ prices, storageClass: setup.storageClass }, newest);
+  const { newest, closing } = known ?? {};
+  const last = newest?.measured.requests && pointCost({ prices, storageClass: setup.storageClass }, newest, closing);
   const result = {
     prices,
     sizes,
@@ -128,25 +138,32 @@ async function pricesOf(file: string): Promise<PriceList> {
   }
 }
 
-async function pointsOf(options: EstimateOptions, vm: string): Promise<VmPoint[]> {
+/** What the vault tells of a VM. */
+interface KnownVm {
+  /** By its increments, else by what is allocated. */
+  readonly sizes: Sizes;
+  readonly newest: VmPoint | undefined;
+  readonly closing: PointClosing | undefined;
+}
+
+async function knownOf(options: EstimateOptions, vm: string): Promise<KnownVm> {
   using vault = openVault(options);
-  const points = (await listPoints(vault.store)).map(({ point }) => point);
-  const own = points.filter((point) => point.vm === vm || point.vmName === vm);
-  if (own.length === 0) throw new UsageError(`the vault holds no point of ${vm}; give --allocated instead of --vm`);
-  return own;
+  const all = (await listPoints(vault.store)).map(({ point }) => point);
+  const points = all.filter((point) => point.vm === vm || point.vmName === vm);
+  const newest = points.at(-1);
+  const inventory = (await readInventories(vault.store)).flatMap(({ vms }) => vms);
+  const listed = inventory.find(({ uuid, name }) => uuid === vm || name === vm);
+  const sizes = sizesOfPoints(points) ?? (listed && sizesOfAllocated(allocatedBytesOf(listed))) ?? sizesOfFull(newest);
+  if (sizes === undefined) {
+    throw new UsageError(`the vault knows no point and no inventory of ${vm}; give --allocated instead of --vm`);
+  }
+  return { sizes, newest, closing: newest && (await readClosing(vault.store, newest)) };
 }
 
 /** What is said on the command line counts more than what was measured: that is what if. */
-function sizesOf({ allocated, change, vm }: EstimateOptions, points: readonly VmPoint[]): Sizes {
-  const measured = sizesOfPoints(points);
-  const sizes = allocated === undefined ? measured : sizesOfAllocated(allocated * GIB);
-  if (sizes === undefined) {
-    throw new UsageError(
-      vm === undefined
-        ? 'say what to estimate: --vm of the vault, or --allocated GiB'
-        : `${vm} has no increment yet that would tell its changes; give --allocated GiB`,
-    );
-  }
+function sizesOf({ allocated, change }: EstimateOptions, known: KnownVm | undefined): Sizes {
+  const sizes = allocated === undefined ? known?.sizes : sizesOfAllocated(allocated * GIB);
+  if (sizes === undefined) throw new UsageError('say what to estimate: --vm of the vault, or --allocated GiB');
   return change === undefined ? sizes : { ...sizes, incrementBytes: change * GIB };
 }
 
