@@ -34,7 +34,7 @@ export interface VaultAccess {
 export const vaultAccess = {
   'snapshot-disks': {
     read: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'plans', 'vmMetadata', 'ledger', 'manifests'],
-    write: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'plans', 'vmMetadata', 'bitmaps'],
+    write: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'plans', 'vmMetadata', 'bitmaps', 'calls'],
     list: ['readerSlots', 'ledger', 'damaged'],
     remove: ['leases', 'readerSlots'],
     upload: [],
@@ -42,7 +42,7 @@ export const vaultAccess = {
   'split-extents': {
     // Points tell what the VM has cost this month.
     read: ['plans', 'bitmaps', 'points'],
-    write: ['shards'],
+    write: ['shards', 'calls'],
     list: ['points'],
     remove: [],
     upload: [],
@@ -50,7 +50,7 @@ export const vaultAccess = {
   // It writes packs and can read none back. A lost answer to an upload is resolved by the listing.
   'read-shard': {
     read: ['connections', 'plans', 'bitmaps', 'receipts', 'manifests', 'indexes'],
-    write: ['receipts', 'indexes'],
+    write: ['receipts', 'indexes', 'calls'],
     list: ['packs'],
     remove: [],
     upload: ['packs'],
@@ -67,6 +67,8 @@ export const vaultAccess = {
     read: [
       'plans',
       'bitmaps',
+      'shards',
+      'calls',
       'receipts',
       'packs',
       'indexes',
@@ -76,18 +78,18 @@ export const vaultAccess = {
       'points',
       'vmMetadata',
     ],
-    write: ['manifests', 'ledger', 'signatures', 'points'],
+    write: ['manifests', 'ledger', 'signatures', 'points', 'calls'],
     // Points and the ledger tell which older points stay longer than was known when they were locked.
-    list: ['receipts', 'packs', 'points', 'ledger'],
+    list: ['receipts', 'packs', 'points', 'ledger', 'calls', 'results'],
     remove: [],
     upload: [],
     lock: ['packs', 'indexes', 'manifests', 'ledger', 'signatures', 'points', 'vmMetadata'],
     signs: true,
   },
   'release-host': {
-    read: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'ledger', 'manifests'],
-    write: ['runs'],
-    list: ['readerSlots', 'ledger'],
+    read: ['vault', 'leases', 'readerSlots', 'connections', 'runs', 'ledger', 'manifests', 'calls', 'closings'],
+    write: ['runs', 'calls', 'closings'],
+    list: ['readerSlots', 'ledger', 'calls'],
     remove: ['leases', 'readerSlots', 'connections'],
     upload: [],
   },
@@ -106,7 +108,7 @@ export const vaultAccess = {
     write: ['expired'],
     list: ['expired', 'ledger'],
     folders: ['vms/'],
-    remove: ['points', 'vmMetadata'],
+    remove: ['points', 'vmMetadata', 'closings'],
     upload: [],
     seeLocks: ['points'],
   },
@@ -134,7 +136,7 @@ export const vaultAccess = {
     upload: [],
   },
   'write-report': {
-    read: ['points', 'ledger', 'manifests', 'inventories', 'lastSweep'],
+    read: ['points', 'closings', 'ledger', 'manifests', 'inventories', 'lastSweep'],
     write: ['reports'],
     list: [],
     folders: ['vms/', 'disks/', 'upkeep/inventories/'],

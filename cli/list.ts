@@ -1,11 +1,12 @@
 /** blockferry list: which restore points the vault holds. */
 
 import type { Command } from 'commander';
+import { readClosing } from '#lib/cost/closings.ts';
 import type { Difference } from '#lib/cost/difference.ts';
 import { pointCost } from '#lib/cost/point-cost.ts';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
-import type { VmPoint } from '#lib/format/point.ts';
 import { listPoints, type NamedPoint } from '#lib/restore/points.ts';
+import type { ObjectStore } from '#lib/store/object-store.ts';
 import { parseVmId } from '#lib/units.ts';
 import { formatBytes, formatTable, formatTime } from './console-text.ts';
 import { addVaultOptions, openVault, type VaultOptions } from './vault-options.ts';
@@ -16,7 +17,7 @@ interface ListOptions extends VaultOptions {
   readonly json?: boolean;
 }
 
-type ListedPoint = NamedPoint & { readonly verified: Verified };
+type ListedPoint = NamedPoint & { readonly verified: Verified; readonly run: Difference | undefined };
 
 export function addList(program: Command): void {
   addVaultOptions(program.command('list'))
@@ -31,19 +32,22 @@ export function addList(program: Command): void {
       const points = isId || options.vm === undefined ? all : all.filter(({ point }) => point.vmName === options.vm);
       const verifiedPoints = new VerifiedPoints(vault.store);
       const listed: ListedPoint[] = [];
-      for (const named of points) listed.push({ ...named, verified: await verifiedPoints.ofPoint(named.point.disks) });
+      for (const named of points) {
+        const verified = await verifiedPoints.ofPoint(named.point.disks);
+        listed.push({ ...named, verified, run: await costOf(vault.store, named) });
+      }
       process.stdout.write(options.json ? `${JSON.stringify(listed.map(describePoint))}\n` : tableOf(listed));
     });
 }
 
-function describePoint({ name, point, verified }: ListedPoint) {
+function describePoint({ name, point, verified, run }: ListedPoint) {
   return {
     name,
     vm: point.vm,
     vmName: point.vmName,
     time: point.time,
     verified,
-    run: costOf(point),
+    run,
     disks: point.disks.map(({ disk, device, diskBytes, kind, full, storedBytes }) => ({
       disk,
       device,
@@ -57,7 +61,7 @@ function describePoint({ name, point, verified }: ListedPoint) {
 
 function tableOf(points: readonly ListedPoint[]): string {
   if (points.length === 0) return 'The vault holds no restore point.\n';
-  const rows = points.map(({ name, point, verified }) => [
+  const rows = points.map(({ name, point, verified, run }) => [
     point.vmName,
     name,
     formatTime(point.time),
@@ -65,19 +69,19 @@ function tableOf(points: readonly ListedPoint[]): string {
     formatBytes(point.disks.reduce((sum, { storedBytes }) => sum + storedBytes, 0)),
     kindOf(point.disks),
     verifiedText(verified),
-    ...costCells(point),
+    ...costCells(run),
   ]);
   return `${formatTable(['VM', 'POINT', 'TIME', 'SIZE', 'STORED', 'KIND', 'VERIFIED', 'RUN COST', 'ESTIMATED', 'DIFFERENCE'], rows)}\n`;
 }
 
 /** At list prices of Standard storage; absent for points whose run did not count its requests. */
-function costOf(point: VmPoint): Difference | undefined {
+async function costOf(store: ObjectStore, { point }: NamedPoint): Promise<Difference | undefined> {
   if (point.measured.requests === undefined) return undefined;
-  return pointCost({ prices: SHIPPED_PRICES, storageClass: 'STANDARD' }, point);
+  const pricing = { prices: SHIPPED_PRICES, storageClass: 'STANDARD' } as const;
+  return pointCost(pricing, point, await readClosing(store, point));
 }
 
-function costCells(point: VmPoint): string[] {
-  const cost = costOf(point);
+function costCells(cost: Difference | undefined): string[] {
   if (cost === undefined) return ['', '', ''];
   const { actualDollars, estimatedDollars, explanation = '' } = cost;
   return [`$${actualDollars.toFixed(4)}`, `$${estimatedDollars.toFixed(4)}`, explanation];

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { backupResult } from '#cli/backup.ts';
 import { RunProgress } from '#cli/run-progress.ts';
+import { readClosing } from '#lib/cost/closings.ts';
+import type { RequestCounts } from '#lib/format/request-counts.ts';
 import { diskOfPoint, listPoints } from '#lib/restore/points.ts';
 import { restoreRawFile } from '#lib/restore/restore-to-path.ts';
 import { Secret } from '#lib/secret.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { underPrefix } from '#lib/store/prefixed-store.ts';
+import { addCounts } from '#lib/store/request-tally.ts';
 import { s3Store } from '#lib/store/s3.ts';
 import { DiskContent } from '#lib/vault/disk-content.ts';
 import { LocalInstallation } from '#local/installation.ts';
@@ -16,7 +19,7 @@ import type { S3Server } from '#local/s3/server.ts';
 import type { Simulator } from '#sim/simulator.ts';
 import { identical } from './identical.ts';
 import { type DemoRun, Meter } from './measurements.ts';
-import type { ServerCount } from './server-count.ts';
+import { serverCount } from './server-count.ts';
 
 export const DEMO_BUCKET = 'demo-vault';
 export const DEMO_PREFIX = 'demo/';
@@ -25,25 +28,21 @@ const READERS = 4;
 interface DemoParts {
   readonly sim: Simulator;
   readonly s3: S3Server;
-  /** Told of every request of `s3`. */
-  readonly count: ServerCount;
   readonly say: (line: string) => void;
 }
 
 export class DemoSite {
   readonly #sim: Simulator;
   readonly #s3: S3Server;
-  readonly #count: ServerCount;
   readonly #store: ObjectStore;
   #installation: LocalInstallation | undefined;
   #meter: Meter | undefined;
 
   readonly #say: (line: string) => void;
 
-  constructor({ sim, s3, count, say }: DemoParts) {
+  constructor({ sim, s3, say }: DemoParts) {
     this.#sim = sim;
     this.#s3 = s3;
-    this.#count = count;
     this.#say = say;
     this.#store = underPrefix(
       s3Store({ bucket: DEMO_BUCKET, endpoint: s3.endpoint, credentials: this.#credentials }),
@@ -70,22 +69,30 @@ export class DemoSite {
 
   async backUp(title: string, vm: string): Promise<DemoRun> {
     if (this.#installation === undefined) throw new TypeError('the site was not started');
+    this.#s3.counters.reset();
     const meter = new Meter(this.#sim, this.#s3);
     this.#meter = meter;
     const before = this.#installation.executions.length;
-    this.#count.clear();
     const execution = await this.#installation.start('backup', { vm, readers: READERS });
     await execution.finished;
     const { storedBytes, point } = backupResult(execution);
     this.#say(`  restore point ${point}`);
     const measured = meter.result(title, this.#installation.executions.slice(before), storedBytes);
-    const counted = this.#count.ofReadersAndCommit();
-    const record = (await listPoints(this.#store)).find(({ name }) => point.includes(name))?.point.measured.requests;
+    const counted = serverCount(this.#s3);
+    const record = await this.#recordOf(point);
     const exact = isDeepStrictEqual(record, counted);
     this.#say(
-      `  its cost record: ${record?.puts} + ${record?.gets} requests of readers and commit; the S3 server ${exact ? 'counted the same' : `COUNTED ${counted.puts} + ${counted.gets}`}`,
+      `  its cost record: ${record?.puts} + ${record?.gets} requests, ${record?.sentBytes} bytes sent, of all its steps; the S3 server ${exact ? 'counted the same' : `COUNTED ${counted.puts} + ${counted.gets}, ${counted.sentBytes} bytes`}`,
     );
     return { ...measured, recordIsExact: exact };
+  }
+
+  /** What the run says that it asked for: until its point, by the point, and after it, by the closing. */
+  async #recordOf(key: string): Promise<RequestCounts | undefined> {
+    const found = (await listPoints(this.#store)).find(({ name }) => key.includes(name));
+    const closing = found && (await readClosing(this.#store, found.point));
+    const [until, after] = [found?.point.measured.requests, closing?.requests];
+    return until && after && addCounts(until, after);
   }
 
   /** Restores every point and compares it with the image that the disk was at its time. */

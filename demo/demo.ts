@@ -15,7 +15,6 @@ import { startSimulator } from '#sim/simulator.ts';
 import { DEMO_BUCKET, DEMO_PREFIX, DemoSite } from './demo-site.ts';
 import { changeImage, makeImage } from './filesystem-image.ts';
 import { measurementTable } from './measurements.ts';
-import { ServerCount } from './server-count.ts';
 
 const MIB = 1_048_576;
 
@@ -48,14 +47,13 @@ async function runDemo({ keep, size, source }: DemoOptions, folder: string): Pro
   const image = await makeImage(images.first, { folder: source, minBytes: Number(size) * MIB });
   say(`  ${formatBytes(image.bytes)}, ${image.files} files`);
   await using sim = await startSimulator();
-  const count = new ServerCount();
-  await using s3 = await startDemoS3(keep, count);
+  await using s3 = await startDemoS3(keep);
   const vm = await sim.addVm({ name: 'demo-vm', disks: [{ file: image.path }] });
   say(
     `A simulated XenServer at ${sim.url} runs the VM ${vm.name}; an S3 server for the vault listens at ${s3.endpoint}.`,
   );
   say('Synthesizing the AWS stacks and bundling the functions ...');
-  const site = new DemoSite({ sim, s3, count, say });
+  const site = new DemoSite({ sim, s3, say });
   await using _ = await site.start();
 
   say('\n== Full backup');
@@ -79,12 +77,12 @@ function say(text: string): void {
 }
 
 /** A vault that is kept needs credentials that are kept beside it. */
-async function startDemoS3(keep: string | undefined, { onRequest }: ServerCount): Promise<S3Server> {
-  if (keep === undefined) return startS3Server({ buckets: [DEMO_BUCKET], onRequest });
+async function startDemoS3(keep: string | undefined): Promise<S3Server> {
+  if (keep === undefined) return startS3Server({ buckets: [DEMO_BUCKET] });
   const directory = resolve(keep);
   await mkdir(directory, { recursive: true });
   const credentials = await keptCredentials(directory);
-  return startS3Server({ directory, buckets: [DEMO_BUCKET], credentials, onRequest });
+  return startS3Server({ directory, buckets: [DEMO_BUCKET], credentials });
 }
 
 function howToGoOn(keep: string): string {

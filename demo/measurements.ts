@@ -2,12 +2,12 @@
 
 import { formatBytes, formatTable } from '#cli/console-text.ts';
 import { describePrices, SHIPPED_PRICES } from '#lib/cost/prices.ts';
-import { runCost } from '#lib/cost/run-cost.ts';
-import { billedAs } from '#lib/store/request-tally.ts';
+import { type FunctionUsage, runCost } from '#lib/cost/run-cost.ts';
 import type { InvocationReport } from '#local/lambda/function-host.ts';
 import type { S3Server } from '#local/s3/server.ts';
 import type { Execution } from '#local/states/execution.ts';
 import type { Simulator } from '#sim/simulator.ts';
+import { serverCount } from './server-count.ts';
 
 export interface RunMeasurement {
   readonly title: string;
@@ -17,8 +17,8 @@ export interface RunMeasurement {
   readonly storedBytes: number;
   readonly putRequests: number;
   readonly getRequests: number;
-  readonly lambdaGbSeconds: number;
-  readonly lambdaRequests: number;
+  readonly readers: FunctionUsage;
+  readonly control: FunctionUsage;
   readonly stateTransitions: number;
   readonly peakReaderBytes: number;
 }
@@ -57,8 +57,8 @@ export class Meter {
       storedBytes,
       putRequests: now.puts - this.#before.puts,
       getRequests: now.gets - this.#before.gets,
-      lambdaGbSeconds: this.#invocations.reduce((sum, { gbSeconds }) => sum + gbSeconds, 0),
-      lambdaRequests: this.#invocations.length,
+      readers: usageOf(this.#invocations.filter(isReader)),
+      control: usageOf(this.#invocations.filter((report) => !isReader(report))),
       stateTransitions: executions.reduce((sum, { transitions }) => sum + transitions, 0),
       peakReaderBytes: Math.max(0, ...this.#invocations.filter(isReader).map(({ peakBytes }) => peakBytes ?? 0)),
     };
@@ -66,15 +66,14 @@ export class Meter {
 
   #now() {
     const { nbdBytesByVdi, nbdConnectionsTotal } = this.#sim.counters;
-    let puts = 0;
-    let gets = 0;
-    for (const [operation, { requests }] of this.#s3.counters.all()) {
-      if (billedAs(operation) === 'put') puts += requests;
-      if (billedAs(operation) === 'get') gets += requests;
-    }
+    const { puts, gets } = serverCount(this.#s3);
     const nbdBytes = Object.values(nbdBytesByVdi).reduce((sum, bytes) => sum + bytes, 0);
     return { nbdBytes, connections: nbdConnectionsTotal, puts, gets };
   }
+}
+
+function usageOf(invocations: readonly InvocationReport[]): FunctionUsage {
+  return { gbSeconds: invocations.reduce((sum, { gbSeconds }) => sum + gbSeconds, 0), calls: invocations.length };
 }
 
 const isReader = ({ functionName }: InvocationReport) => /read-?shard/i.test(functionName);
@@ -90,9 +89,10 @@ export function measurementTable(runs: readonly RunMeasurement[]): string {
     row('seconds', (i) => of(i).seconds.toFixed(1)),
     row('NBD connections', (i) => String(of(i).nbdConnections)),
     row('largest reader, peak memory', (i) => formatBytes(of(i).peakReaderBytes)),
-    row('Lambda GB-seconds', (i) => of(i).lambdaGbSeconds.toFixed(1)),
+    row('Lambda GB-seconds', (i) => (of(i).readers.gbSeconds + of(i).control.gbSeconds).toFixed(1)),
     row('state transitions', (i) => String(of(i).stateTransitions)),
-    row('would cost on AWS: Lambda', (i) => dollars(costs[i]?.lambda.dollars)),
+    row('would cost on AWS: readers', (i) => dollars(costs[i]?.readers.dollars)),
+    row('would cost on AWS: steps around them', (i) => dollars(costs[i]?.control?.dollars)),
     row('would cost on AWS: Step Functions', (i) => dollars(costs[i]?.workflow.dollars)),
     row('would cost on AWS: S3 requests', (i) => dollars(costs[i]?.requests.dollars)),
     row('would cost on AWS: storage, each month', (i) => dollars(costs[i]?.storageMonth.dollars)),
@@ -111,8 +111,8 @@ const emptyRun: RunMeasurement = {
   storedBytes: 0,
   putRequests: 0,
   getRequests: 0,
-  lambdaGbSeconds: 0,
-  lambdaRequests: 0,
+  readers: { gbSeconds: 0, calls: 0 },
+  control: { gbSeconds: 0, calls: 0 },
   stateTransitions: 0,
   peakReaderBytes: 0,
 };

@@ -29,6 +29,8 @@ export interface CommitPorts {
   /** Signs the ledgers' heads, where the installation wants that. */
   readonly signer?: Signer;
   readonly signal?: AbortSignal;
+  /** Told when the point is there: what was used until then is in the point, if this call wrote it. */
+  readonly onPoint?: (written: 'created' | 'exists') => void;
 }
 
 export interface CommitResult {
@@ -72,10 +74,11 @@ export async function commitPoint(ports: CommitPorts, run: RunId, asked: AskedFo
   }
   const manifestBytes = entries.reduce((sum, { manifest }) => sum + manifest.bytes, 0);
   const point = await writePoint(ports, { plan, receipts, asked, before, locked, began, manifestBytes });
+  ports.onPoint?.(point.written);
   for (const entry of entries) await signHead(ports, entry, lockOfEntry(rule, entry.time));
   if (rule !== undefined) await lockPoints(ports, { vm: plan.vm, policy: asked.policy }, rule);
   const outcome = outcomes.includes('committed') ? 'committed' : 'already-committed';
-  return { runId: run, outcome, point, storedBytes };
+  return { runId: run, outcome, point: point.key, storedBytes };
 }
 
 async function writeManifest(

@@ -1,34 +1,38 @@
-/** What a run used, for the record in its point: measured by its readers and by the commit, not estimated. */
+/** What a run used until its point was written, for the record in the point: measured by its steps, not estimated. */
 
 import { COMMIT_MEMORY_MIB, READER_MEMORY_MIB } from '#lib/cost/readers.ts';
-import { runTransitions } from '#lib/cost/run-transitions.ts';
+import { runTransitionsToPoint } from '#lib/cost/run-transitions.ts';
+import type { CallRecord } from '#lib/format/call-record.ts';
 import type { RunPlan } from '#lib/format/plan.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
 import type { Bytes } from '#lib/units.ts';
-
-const MS_PER_SECOND = 1000;
-const GIB_MIB = 1024;
+import { gbSecondsOf } from './call-records.ts';
 
 /** Requests are added when the point itself has been counted (own-request.ts). */
 export function measuredRun(
   { storageClass = 'STANDARD' }: Pick<RunPlan, 'storageClass'>,
   receipts: readonly Receipt[],
-  commit: { readonly durationMs: number; readonly manifestBytes: Bytes },
+  commit: { readonly calls: readonly CallRecord[]; readonly durationMs: number; readonly manifestBytes: Bytes },
 ): VmPoint['measured'] {
   const sum = (of: (receipt: Receipt) => number) => receipts.reduce((total, receipt) => total + of(receipt), 0);
   const readerMs = sum(({ measured }) => measured.durationMs);
   const checks = receipts.map(({ measured }) => measured.hostCheck).filter((check) => check !== undefined);
   const hostChecks = [...new Set(checks)].toSorted();
   const packBytes = sum(({ pack }) => pack?.bytes ?? 0);
+  const { calls, durationMs } = commit;
   const smallBytes = sum(({ pack }) => pack?.indexBytes ?? 0) + commit.manifestBytes;
   return {
     nbdBytes: sum(({ measured }) => measured.nbdBytes),
     nbdRequests: sum(({ measured }) => measured.nbdRequests),
     readerMs,
     readerCalls: receipts.length,
-    gbSeconds: (readerMs * READER_MEMORY_MIB + commit.durationMs * COMMIT_MEMORY_MIB) / GIB_MIB / MS_PER_SECOND,
-    transitions: runTransitions({
+    calls: receipts.length + calls.length + 1,
+    gbSeconds:
+      calls.reduce((total, { gbSeconds }) => total + gbSeconds, 0) +
+      gbSecondsOf({ ms: readerMs, memoryMib: READER_MEMORY_MIB }) +
+      gbSecondsOf({ ms: durationMs, memoryMib: COMMIT_MEMORY_MIB }),
+    transitions: runTransitionsToPoint(calls, {
       shards: new Set(receipts.map(({ shard }) => shard)).size,
       readerCalls: receipts.length,
     }),

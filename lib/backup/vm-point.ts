@@ -8,9 +8,10 @@ import type { VmPoint } from '#lib/format/point.ts';
 import type { Receipt } from '#lib/format/receipt.ts';
 import type { RequestCounts } from '#lib/format/request-counts.ts';
 import type { ObjectStore, PutOptions } from '#lib/store/object-store.ts';
-import { addCounts } from '#lib/store/request-tally.ts';
 import { type Bytes, GRAIN_BYTES } from '#lib/units.ts';
+import { readCallRecords, sumOfRequests } from './call-records.ts';
 import type { LockPorts } from './extend-locks.ts';
+import { mapRequests } from './map-requests.ts';
 import { measuredRun } from './measured-run.ts';
 import { encodeWithRequests } from './own-request.ts';
 
@@ -28,24 +29,26 @@ interface CommittedRun {
   readonly manifestBytes: Bytes;
 }
 
-/** Answers with the point's key. A point that is there already was written by an earlier attempt of this very run. */
+/** `exists`: it was written by an earlier attempt of this very run. */
 export async function writePoint(
   { store, clock }: LockPorts,
   { plan, receipts, asked, before, locked, ...commit }: CommittedRun,
-): Promise<string> {
+): Promise<{ readonly key: string; readonly written: 'created' | 'exists' }> {
   const metadata = await describeMetadata(store, plan, locked);
+  const calls = await readCallRecords(store, plan.run, 'before-point');
+  const ofMap = receipts.length === 0 ? [] : [await mapRequests(store, plan.run)];
   const finished = clock.now();
   const { began, manifestBytes } = commit;
-  const measured = measuredRun(plan, receipts, { durationMs: finished.getTime() - began.getTime(), manifestBytes });
+  const durationMs = finished.getTime() - began.getTime();
+  const measured = measuredRun(plan, receipts, { calls, durationMs, manifestBytes });
   const point = { ...pointOf(plan, receipts), finished, measured, ...metadata, ...asked };
   const key = vaultKeys.point(plan.vm, { time: point.time, run: plan.run });
-  const readers = readerRequests(receipts);
+  const others = [...calls, ...receipts.map((receipt) => receipt.measured)].map(({ requests }) => requests);
   const encoded = encodeWithRequests(store.tally, before, (own) => {
-    const requests = own && readers && addCounts(own, readers);
+    const requests = sumOfRequests([own, ...others, ...ofMap]);
     return encodeDocument({ ...point, measured: { ...measured, ...(requests && { requests }) } });
   });
-  await store.putIfAbsent(key, encoded, locked);
-  return key;
+  return { key, written: await store.putIfAbsent(key, encoded, locked) };
 }
 
 /** The VM's metadata are the host's bytes and cannot tell whether they were changed: the point keeps their digest. */
@@ -57,14 +60,6 @@ async function describeMetadata(
   if (metadataKey === undefined) return {};
   if (lock !== undefined) await store.extendLock(metadataKey, lock);
   return { metadataKey, metadataSha256: sha256Of(await store.get(metadataKey)) };
-}
-
-/** What the readers asked for; undefined when one of them did not count. */
-function readerRequests(receipts: readonly Receipt[]): RequestCounts | undefined {
-  const counts = receipts.map(({ measured }) => measured.requests).filter((requests) => requests !== undefined);
-  return counts.length === receipts.length
-    ? counts.reduce(addCounts, { puts: 0, gets: 0, sentBytes: 0, receivedBytes: 0 })
-    : undefined;
 }
 
 function pointOf(plan: RunPlan, receipts: readonly Receipt[]): Omit<VmPoint, 'finished' | 'measured'> {

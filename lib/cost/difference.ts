@@ -13,10 +13,13 @@ export interface Difference {
   readonly explanation?: string;
 }
 
-/** Compares what was measured: readers, workflow, and requests of the run; steps around them are not measured. */
+/** Compares what was measured; the steps around the readers are left out of both sums where they were not. */
 export function compareRun({ terms }: RunEstimate, actual: RunCost): Difference {
   const pairs = [
-    { name: 'readers', estimated: terms.readers.dollars, measured: actual.lambda.dollars },
+    { name: 'readers', estimated: terms.readers.dollars, measured: actual.readers.dollars },
+    ...(actual.control === undefined
+      ? []
+      : [{ name: 'control', estimated: terms.control.dollars, measured: actual.control.dollars }]),
     { name: 'workflow', estimated: terms.workflow.dollars, measured: actual.workflow.dollars },
     { name: 'requests', estimated: terms.requests.dollars, measured: actual.requests.dollars },
   ];

@@ -55,7 +55,8 @@ export function expectedRun(
     run: terms,
     month: {
       ...terms,
-      readers: together(terms.readers, ...paid.map(({ lambda }) => lambda)),
+      readers: together(terms.readers, ...paid.map(({ readers }) => readers)),
+      control: together(terms.control, ...paid.flatMap(({ control }) => control ?? [])),
       workflow: together(terms.workflow, ...paid.map(({ workflow }) => workflow)),
       requests: together(terms.requests, ...paid.map(({ requests }) => requests)),
       storage: storageMonth(prices, planned.storageClass, { bytes: stored }),

@@ -1,6 +1,7 @@
 /** What the run of a point cost, beside what its work would have been estimated at. */
 
 import { PACK_PART_BYTES } from '#lib/backup/pack-writer.ts';
+import type { PointClosing } from '#lib/format/call-record.ts';
 import type { VmPoint } from '#lib/format/point.ts';
 import type { StorageClass } from '#lib/store/object-store.ts';
 import { compareRun, type Difference } from './difference.ts';
@@ -25,12 +26,13 @@ const FULL_SPEED = {
   zones: 1,
 } as const;
 
-export function pointCost({ prices, storageClass }: Pricing, point: VmPoint): Difference {
+/** With the closing of the point where it has one: its host was released, and that is in the estimate as well. */
+export function pointCost({ prices, storageClass }: Pricing, point: VmPoint, closing?: PointClosing): Difference {
   const bytes = point.disks.reduce((sum, { plannedBytes }) => sum + plannedBytes, 0);
-  const usage = usageOf(point);
+  const usage = usageOf(point, closing);
   const work = {
     bytes,
-    shards: Math.max(1, usage.lambdaRequests),
+    shards: Math.max(1, usage.readers.calls),
     storedRatio: usage.storedBytes / Math.max(1, bytes),
   };
   const estimate = estimateRun(prices, { ...FULL_SPEED, storageClass }, work);

@@ -18,6 +18,9 @@ export const vaultKeys = {
   vms: () => 'vms/',
   lease: (vm: VmId) => `vms/${vm}/lease.json`,
   vmMetadata: (vm: VmId, run: RunId) => `vms/${vm}/metadata/${run}.xva-metadata`,
+  /** What a run used after its point was written, under the point's own name. */
+  closing: (vm: VmId, point: { time: Date; run: RunId }) =>
+    `vms/${vm}/closings/${compactTime(point.time)}-${point.run}.json`,
   points: (vm: VmId) => `vms/${vm}/points/`,
   point: (vm: VmId, { time, run }: { time: Date; run: RunId }) => `vms/${vm}/points/${compactTime(time)}-${run}.json`,
 
@@ -50,6 +53,9 @@ export const vaultKeys = {
   receipt: (run: RunId, { shard, part }: { shard: number; part: number }) =>
     `runs/${run}/receipts/${padded(shard)}-${padded(part)}.json`,
   results: (run: RunId) => `runs/${run}/results/`,
+  callRecords: (run: RunId, stage: CallStage) => `runs/${run}/calls/${stage}/`,
+  callRecord: (run: RunId, call: { stage: CallStage; step: string; id: string }) =>
+    `runs/${run}/calls/${call.stage}/${call.step}-${call.id}.json`,
   /** Apart from points: written anew by every upkeep, and of no use to a restore. */
   inventories: () => 'upkeep/inventories/',
   inventory: (pool: string) => `upkeep/inventories/${pool}.json`,
@@ -65,6 +71,9 @@ export const vaultKeys = {
   connection: (run: RunId) => `connections/${run}.json`,
 } as const;
 
+/** Whether the run's point was there when the call of a step ended. */
+export type CallStage = 'before-point' | 'after-point';
+
 export interface PackName {
   readonly run: RunId;
   readonly pack: PackId;
@@ -76,6 +85,7 @@ export const vaultPatterns = {
   leases: 'vms/*/lease.json',
   vmMetadata: 'vms/*/metadata/*',
   points: 'vms/*/points/*',
+  closings: 'vms/*/closings/*',
   ledger: 'disks/*/ledger/*',
   expired: 'disks/*/expired/*',
   signatures: 'disks/*/signatures/*',
@@ -90,6 +100,7 @@ export const vaultPatterns = {
   shards: 'runs/*/shards.jsonl',
   receipts: 'runs/*/receipts/*',
   results: 'runs/*/results/*',
+  calls: 'runs/*/calls/*',
   inventories: 'upkeep/inventories/*',
   lastSweep: 'upkeep/sweep.json',
   reports: 'reports/*',

@@ -43,15 +43,17 @@ export const vmPoint = z.object({
     readerMs: countField,
     /** Parts that readers reported: one call of the reader each. */
     readerCalls: z.optional(countField),
-    /** Memory times duration of readers and commit, in GiB and seconds. */
+    /** Calls of all steps up to the commit's own; absent in points whose other figures are of readers and commit alone. */
+    calls: z.optional(countField),
+    /** Memory times duration of these calls, in GiB and seconds. */
     gbSeconds: z.optional(z.number().check(z.nonnegative())),
-    /** States that the run entered, counted from the workflow's shape and the calls of its readers. */
+    /** States that the run entered until this point was written, counted from the workflow's shape and these calls. */
     transitions: z.optional(countField),
     /** Stored by the run: packs in their class, indexes and manifests in STANDARD. */
     bytesByClass: z.optional(z.record(z.string(), countField)),
     /** Every way in which a host proved who it is, each once. */
     hostChecks: z.optional(z.array(hostCheck)),
-    /** Requests of the readers and of the commit up to this point's own; absent where nobody counted. */
+    /** Requests of the run up to this point's own; absent where nobody counted. */
     requests: z.optional(requestCounts),
   }),
 });

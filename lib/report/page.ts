@@ -84,7 +84,7 @@ function notes({ vms, objectiveMs }: FleetReport, pricesNote: string): Markup {
 <li>Late: the newest restore point is older than ${ageText(objectiveMs)}. Retired: nothing new for two weeks, as of a VM that is gone from its pool; its points stay.</li>
 <li>Next run: by the schedule of the VM's policy; where no policy selects it (by its habit), newest point plus the median interval of the last fourteen.</li>
 <li>Retention: what no rule keeps any more a week from now, with a point on each day until then. Freed are packs, indexes and manifests that no other point uses.</li>
-<li>Costs: ${pricesNote}. Runs by what readers and commit used; storage by the bytes that runs stored. Not in them: what a site pays whether it backs up or not (key, secret, endpoints, link).</li>
+<li>Costs: ${pricesNote}. Runs by what all their steps used; storage by the bytes that runs stored. Not in them: what a site pays whether it backs up or not (key, secret, endpoints, link).</li>
 <li>Next month: as much added as in the last 30 days, nothing let go.</li>
 <li>${countText(unnamed, 'VM')} without a verification record: they were checked at commit only (level 0).</li></ul></section>`;
 }

@@ -1,12 +1,10 @@
 /** The use case of `blockferry report` and of the upkeep: the vault as one page. */
 
 import { describePrices } from '#lib/cost/prices.ts';
-import { DamagedObject } from '#lib/format/failures.ts';
 import type { PoolInventory } from '#lib/format/inventory.ts';
 import { readSweepResult } from '#lib/host/sweep-result.ts';
 import type { UnreadablePoint } from '#lib/restore/points.ts';
 import type { RetentionPolicy } from '#lib/retention/policy.ts';
-import { ObjectNotFound } from '#lib/store/failures.ts';
 import type { ObjectStore } from '#lib/store/object-store.ts';
 import { type CoveredVm, coverageGaps } from './coverage.ts';
 import { timeText } from './figures.ts';
@@ -17,6 +15,7 @@ import { readInventories } from './kept-inventories.ts';
 import { reportPage } from './page.ts';
 import { type PolicySummary, policySelecting } from './policy.ts';
 import { freedBytes, lettingGo, ManifestHeaders, type RetentionPreview } from './retention-preview.ts';
+import { unlessDamaged } from './unless-damaged.ts';
 import { readVerified } from './verified.ts';
 
 /** A map takes the manifest of its disk, up to 15 MiB to read, and about 8 KiB of the page. */
@@ -118,17 +117,4 @@ async function readHeat(store: ObjectStore, { vms }: FleetReport): Promise<DiskH
     if (heat !== undefined) maps.push(heat);
   }
   return maps;
-}
-
-/**
- * Undefined where a ledger or a manifest is missing or damaged. Verification tells of that, in this page and by an alarm;
- * a page that could not be written because of one disk would tell of nothing.
- */
-async function unlessDamaged<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (failure) {
-    if (failure instanceof ObjectNotFound || failure instanceof DamagedObject) return undefined;
-    throw failure;
-  }
 }

@@ -156,7 +156,7 @@ export interface Pruned {
 }
 
 /**
- * Order of effects: the expiries of all disks of a point, then the point itself and its metadata. A crash in between
+ * Order of effects: the expiries of all disks of a point, then the point itself, its metadata and its closing. A crash in between
  * leaves a point that the next prune recognises and finishes. Nothing is deleted from disks here: that is the collector's.
  */
 export async function carryOutPrune(store: ObjectStore, plan: PrunePlan, now: Date): Promise<Pruned> {
@@ -171,6 +171,7 @@ export async function carryOutPrune(store: ObjectStore, plan: PrunePlan, now: Da
     await store.delete(vaultKeys.point(point.vm, point));
     // By its name, not by what the point says: a forged point must not choose what is deleted.
     if (point.metadataKey !== undefined) await store.delete(vaultKeys.vmMetadata(point.vm, point.run));
+    await store.delete(vaultKeys.closing(point.vm, point));
     points += 1;
   }
   for (const { disk, seq } of plan.unnamed) {

@@ -157,10 +157,19 @@ function countRequests(client: S3Client, tally: RequestTally): void {
     (next, context) => async (args) => {
       const operation = String(context['commandName']).replace(/Command$/, '');
       tally.sent(operation, bodyBytes(args.request));
-      const result = await next(args);
       // The length of a HEAD's answer is that of the body it does not have.
-      if (!operation.startsWith('Head')) tally.received(answerBytes(result.response));
-      return result;
+      const received = (response: unknown) => {
+        if (!operation.startsWith('Head')) tally.received(answerBytes(response));
+      };
+      try {
+        const result = await next(args);
+        received(result.response);
+        return result;
+      } catch (failure) {
+        // A refusal has a body as well, and "not there" and "there already" are answers that every run gets.
+        received(answerOf(failure));
+        throw failure;
+      }
     },
     // Each attempt comes through here, before its body is wrapped for sending.
     { step: 'finalizeRequest', priority: 'low', name: 'blockferryTally' },
@@ -172,6 +181,11 @@ function bodyBytes(request: unknown): number {
   const { body } = request;
   if (typeof body === 'string') return Buffer.byteLength(body);
   return body instanceof Uint8Array ? body.length : 0;
+}
+
+/** The SDK leaves the answer that it made a failure of at the failure. */
+function answerOf(failure: unknown): unknown {
+  return typeof failure === 'object' && failure !== null && '$response' in failure ? failure.$response : undefined;
 }
 
 const answerHeaders = z.object({ headers: z.object({ 'content-length': z.string() }) });

@@ -68,12 +68,17 @@ class AskedRequest {
     return this.message.headers;
   }
 
+  /** A body that was refused by its headers is on its way all the same: its sender does not wait for a word to send it. */
   get bytesIn(): number {
-    return this.#payload?.bytes ?? 0;
+    return this.#payload?.bytes ?? Number(this.headers['x-amz-decoded-content-length'] ?? this.#declaredBytes);
+  }
+
+  get #declaredBytes(): number {
+    return Number(this.headers['content-length'] ?? 0);
   }
 
   payload(signed: Signed, needs: PayloadNeeds): Payload {
-    if (Number(this.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw new S3Error('EntityTooLarge');
+    if (this.#declaredBytes > MAX_BODY_BYTES) throw new S3Error('EntityTooLarge');
     // A body that is refused in the middle must not take the connection with it: the refusal goes over it.
     const body = this.message.iterator({ destroyOnReturn: false });
     this.#payload = new Payload({ body, headers: this.headers, signed }, needs);

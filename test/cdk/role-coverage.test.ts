@@ -4,13 +4,16 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { type VaultAccess, vaultAccess } from '#cdk/vault-access.ts';
+import { type Call, type CallMeter, recordCall, recordIfFailed } from '#lib/backup/call-records.ts';
+import { closePoint } from '#lib/backup/close-point.ts';
 import { commitPoint } from '#lib/backup/commit-point.ts';
 import { readShard } from '#lib/backup/read-shard.ts';
+import { runIdOf } from '#lib/backup/run-id.ts';
 import { lockRule } from '#lib/backup/run-lock.ts';
 import { splitExtents } from '#lib/backup/split-extents.ts';
 import { planRound } from '#lib/collect/collection-round.ts';
 import { SHIPPED_PRICES } from '#lib/cost/prices.ts';
-import { vaultPatterns } from '#lib/format/keys.ts';
+import { vaultKeys, vaultPatterns } from '#lib/format/keys.ts';
 import { keepFirstFailure } from '#lib/observe/first-failure.ts';
 import { takeInventories } from '#lib/report/inventory.ts';
 import { keepReport } from '#lib/report/keep-report.ts';
@@ -54,15 +57,37 @@ async function noting<T>(step: Step, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The same, with the record that a function leaves of each call. */
+function recorded<T>(call: Call & { step: { name: Step } }, work: (meter: CallMeter) => Promise<T>): Promise<T> {
+  return noting(call.step.name, () => recordCall(site.ports, call, work));
+}
+
 async function backUp(vm: string): Promise<void> {
   const input = site.request(vm, { lock: lockRule('governance') });
-  const run = await noting('snapshot-disks', () => site.prepare(input));
-  await noting('split-extents', () => splitExtents(site.ports, run, GENEROUS));
-  for (const shard of await site.shards(run)) await noting('read-shard', () => readShard(site.ports, shard));
+  const run = runIdOf(input.execution);
+  const call = <Name extends Step>(name: Name, stage: Call['stage'] = 'before-point') => ({
+    run,
+    step: { name, memoryMib: 1024 },
+    stage,
+  });
+  await recorded(call('snapshot-disks'), () => site.prepare(input));
+  await recorded(call('split-extents'), () => splitExtents(site.ports, run, GENEROUS));
+  const shards = await site.shards(run);
+  for (const shard of shards) await noting('read-shard', () => readShard(site.ports, shard));
+  const closed = { ...site.ports, connect: () => Promise.reject(new Error('no connection')) };
+  const late = { ...shards[0]!, shard: 99 };
+  const failing = recordIfFailed(site.ports, call('read-shard'), () => readShard(closed, late));
+  await noting('read-shard', () => assert.rejects(failing, /no connection/));
+  await site.store.put(`${vaultKeys.results(run)}map/manifest.json`, Buffer.from('{}'));
   await noting('keep-failure', () => keepFirstFailure(site.store, run, { error: 'HostBusy', cause: 'full' }));
   await noting('keep-failure', () => keepFirstFailure(site.store, run, { error: 'Second', cause: 'late' }));
-  await noting('commit-point', () => commitPoint({ ...site.ports, signer }, run));
-  await noting('release-host', () => site.release(input));
+  await recorded(call('commit-point'), (meter) =>
+    commitPoint({ ...site.ports, signer, onPoint: (written) => meter.pointStands(written) }, run),
+  );
+  await recorded(call('release-host', 'after-point'), async (meter) => {
+    await site.release(input);
+    await closePoint(site.store, meter, run);
+  });
   for (const disk of await noting('verify-points', () => listDisks(site.store))) {
     await noting('verify-points', () => verifyDisk(site.store, disk, { level: 1, now: new Date() }));
   }

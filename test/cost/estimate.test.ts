@@ -52,8 +52,7 @@ describe('estimate and actual of a run', () => {
   const work = { bytes: 10 * GIB, shards: 3, storedRatio: 0.5 };
   const estimate = estimateRun(SHIPPED_PRICES, setup, work);
   const usage = {
-    lambdaGbSeconds: 10 * (1024 / 74.5),
-    lambdaRequests: 3,
+    readers: { gbSeconds: 10 * (1024 / 74.5), calls: 3 },
     stateTransitions: 33,
     puts: 3 * (54 + 3),
     gets: 100,
@@ -67,7 +66,7 @@ describe('estimate and actual of a run', () => {
   });
 
   test('are explained by the term that differs most when they do not', () => {
-    const slow = { ...usage, lambdaGbSeconds: 4 * usage.lambdaGbSeconds };
+    const slow = { ...usage, readers: { gbSeconds: 4 * usage.readers.gbSeconds, calls: 3 } };
     assert.match(compareRun(estimate, runCost(SHIPPED_PRICES, slow)).explanation ?? '', /^mostly readers: \$0\.00/);
   });
 
@@ -75,7 +74,7 @@ describe('estimate and actual of a run', () => {
     const point = pointOf({ vmName: 'web', seq: 2, time: new Date(), dataGrains: 16, storedBytes: 1000 });
     const cost = runCost(SHIPPED_PRICES, usageOf(point));
     assert.ok(Math.abs(cost.requests.dollars - (20 * 5e-6 + 30 * 4e-7)) < 1e-12);
-    assert.ok(Math.abs(cost.lambda.dollars - (60 * 0.0000133334 + 2 * 2e-7)) < 1e-9);
+    assert.ok(Math.abs(cost.readers.dollars - (60 * 0.0000133334 + 2 * 2e-7)) < 1e-9);
   });
 });
 
