@@ -166,10 +166,10 @@ const targetsOf = (action: string, role = statements(pipeline)) =>
 test('what functions delete by name are leases, reader slots, connections, and points that were let go', () => {
   const targets = targetsOf('s3:DeleteObject');
   for (const target of targets)
-    assert.match(target, /(lease\.json|readers\/\*|connections\/\*|points\/\*|metadata\/\*)$/);
+    assert.match(target, /(lease\.json|readers\/\*|connections\/\*|points\/\*|closings\/\*|metadata\/\*)$/);
   assert.deepEqual(
     targetsOf('s3:DeleteObject', roleOf('prune-points')).map((target) => target.replace(/.*backups\//, '')),
-    ['vms/*/metadata/*', 'vms/*/points/*'],
+    ['vms/*/closings/*', 'vms/*/metadata/*', 'vms/*/points/*'],
   );
 });
 
