@@ -8,7 +8,7 @@
  *     sections one behind the other, each as lib/format/section.ts codes it
  * ```
  *
- * The header is compressed because every random read begins with it: 1.9 MiB of JSON for 16 TiB are 0.6 MiB of zstd. In a
+ * The header is compressed because every random read begins with it: 1.9 MiB of JSON for 16 TiB are 0.5 MiB of zstd. In a
  * manifest that begins with "BFMANIF1" it is the JSON itself; such manifests are read and no longer written.
  *
  * Section offsets count from the first byte behind the header. A section of 0 bytes reads as zeros.
