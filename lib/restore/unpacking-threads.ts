@@ -40,7 +40,8 @@ export class UnpackingThreads implements FrameUnpacker, AsyncDisposable {
 }
 
 function startThread(): Thread {
-  const worker = new Worker(new URL('./unpacking-thread.ts', import.meta.url));
+  // A diagnostic report has a part for each thread, and what the process says of its environment does not hold for them.
+  const worker = new Worker(new URL('./unpacking-thread.ts', import.meta.url), { execArgv: ['--report-exclude-env'] });
   const waiting: Thread['waiting'] = new Map();
   worker.on('message', ({ id, frames }: UnpackingAnswer) => {
     waiting.get(id)?.resolve(frames);

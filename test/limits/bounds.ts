@@ -60,7 +60,8 @@ export const WAITS: Readonly<Record<string, readonly string[]>> = {
   'lib/nbd/connect.ts': ['deadlineMs'],
   'cli/price-list-query.ts': ['requestTimeout', 'throwOnRequestTimeout: true'],
   'cli/prices.ts': ['FETCH_LIMIT_MS'],
-  'cli/files.ts': ['TOOL_DEADLINE_MS'],
+  'cli/file-tools.ts': ['timeout: TOOL_DEADLINE_MS'],
+  'cli/ntfs-files.ts': ['timeout: TOOL_DEADLINE_MS'],
   // A person looks at these three and ends them.
   'cli/deploy.ts': ["once(cdk, 'exit')"],
   'cli/serve.ts': ['SIGINT'],
