@@ -14,11 +14,13 @@ const KEY_PATTERN = 'an anchored pattern over a key of the vault';
 const OWN = 'its own bytes, or those that another parser here has passed';
 
 export const PARSERS: Readonly<Record<string, readonly string[] | string>> = {
+  'lib/backup/call-records.ts': ['call-record'],
   'lib/backup/connection-document.ts': ['connection'],
   'lib/backup/lease.ts': ['lease'],
   'lib/backup/reader-slots.ts': ['reader-slot'],
   'lib/backup/run-lock.ts': ['run-plan'],
   'lib/backup/run-record.ts': ['run-record'],
+  'lib/cost/closings.ts': ['point-closing'],
   'lib/cost/prices.ts': ['prices'],
   'lib/cost/refresh.ts': ['price-file'],
   'lib/credentials/secrets-manager.ts': ['credentials'],

@@ -1,10 +1,12 @@
 /** The vault's JSON documents, each with a digest that fits it: whoever may write can compute it. */
 
 import { hash } from 'node:crypto';
+import { readCallRecords } from '#lib/backup/call-records.ts';
 import { readConnection } from '#lib/backup/connection-document.ts';
 import { readLeaseHolder } from '#lib/backup/lease.ts';
 import { takeSlots } from '#lib/backup/reader-slots.ts';
 import { readRunRecord } from '#lib/backup/run-record.ts';
+import { pointClosing } from '#lib/format/call-record.ts';
 import { HEAD, parseDocument } from '#lib/format/document.ts';
 import { expiry } from '#lib/format/expiry.ts';
 import { poolInventory } from '#lib/format/inventory.ts';
@@ -244,6 +246,16 @@ const DOCUMENTS: readonly DocumentKind[] = [
       vms: [{ uuid: VM, name: 'web', tags: ['a'], disks: [{ uuid: DISK, name: 'root', allocatedBytes: 1 }] }],
     },
     read: (bytes) => parseDocument(poolInventory, bytes, 'x'),
+  },
+  {
+    name: 'call-record',
+    example: { run: RUN, step: 'commit-point', answered: true, gbSeconds: 0.5 },
+    read: (bytes) => readCallRecords(refusing(bytes), RUN, 'after-point'),
+  },
+  {
+    name: 'point-closing',
+    example: { run: RUN, vm: VM, time: TIME, calls: 3, gbSeconds: 0.5, transitions: 9 },
+    read: (bytes) => parseDocument(pointClosing, bytes, 'x'),
   },
   {
     name: 'signature',
