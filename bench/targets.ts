@@ -24,6 +24,7 @@ export const TARGETS: ReadonlyMap<string, Measure> = new Map(
     ['T15', 't15-serve'],
     ['SCATTERED', 'scattered'],
     ['GROWTH', 'cost-growth'],
+    ['BUNDLES', 'bundles'],
   ].map(([name = '', file]): [string, Measure] => [name, async (stage) => (await load(file ?? '')).measure(stage)]),
 );
 

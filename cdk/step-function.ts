@@ -69,7 +69,7 @@ const UNUSED_CREDENTIAL_PROVIDERS = [
  * One file without source map. CommonJS because it starts faster: the S3 client imports in 45 ms so and in 62 ms as ES
  * module. The SDK is bundled, so that the version that was tested is the one that runs.
  */
-const BUNDLED = {
+export const BUNDLED = {
   runtime: Runtime.NODEJS_24_X,
   architecture: Architecture.ARM_64,
   handler: 'handler',

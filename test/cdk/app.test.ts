@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { FUNCTIONS } from './installation.ts';
+import { bundledModules } from './bundled-modules.ts';
+import { FUNCTIONS, RESTORE_STEPS } from './installation.ts';
 
 const run = promisify(execFile);
 const projectRoot = fileURLToPath(new URL('../../', import.meta.url));
@@ -78,6 +79,36 @@ test('every step is bundled into one file of at most 600 kB', () => {
   for (const [step, file] of bundles) {
     assert.deepEqual(readdirSync(join(file, '..')), ['index.js']);
     assert.ok(statSync(file).size <= MAX_BUNDLE_BYTES, `${step} has ${statSync(file).size} bytes`);
+  }
+});
+
+/** Parts that few steps have a use for, each with the steps that do. */
+const LOGS_IN = [...RESTORE_STEPS, 'snapshot-disks', 'release-host', 'list-vms', 'sweep-runs', 'take-inventory'];
+const READS_DISKS = ['read-shard', 'verify-range'];
+const NEVER: readonly string[] = [];
+const USED_BY: readonly (readonly [what: string, file: RegExp, steps: readonly string[]])[] = [
+  ['XML-RPC', /node_modules\/(xmlrpc|sax|xmlbuilder)\/|^lib\/xapi\/(session|transport)\.ts/, LOGS_IN],
+  ['the client for credentials', /client-secrets-manager/, LOGS_IN],
+  ['NBD', /^lib\/nbd\/(connect|handshake|transport|read-queue)/, READS_DISKS],
+  ['the client for keys that sign', /client-kms/, ['commit-point']],
+  ['the client for executions', /client-sfn/, ['snapshot-disks', 'sweep-runs']],
+  ['what draws the report', /node_modules\/d3-|^lib\/report\/(page|plots)/, ['write-report']],
+  ['the client for prices', /client-pricing/, NEVER],
+  ['the client for logs', /client-cloudwatch-logs/, NEVER],
+  ['other sources of credentials', /credential-provider-(sso|ini|process|http|web)|credential-provider-imds/, NEVER],
+  ['the command line', /commander|^cli\//, NEVER],
+  ['what runs without AWS', /^(local|sim|cdk)\//, NEVER],
+  ['S3', /client-s3/, FUNCTIONS.filter((step) => step !== 'list-vms' && step !== 'release-restore')],
+];
+
+test('no function bundles what it does not use', async () => {
+  const modules = await Promise.all(FUNCTIONS.map(async (step) => ({ step, ...(await bundledModules(step)) })));
+  for (const { step, bundleBytes } of modules) {
+    assert.equal(bundleBytes, statSync(bundles.get(step) ?? '').size, `${step} is looked at as it is deployed`);
+  }
+  for (const [what, file, steps] of USED_BY) {
+    const found = modules.filter(({ files }) => files.some((each) => file.test(each))).map(({ step }) => step);
+    assert.deepEqual(found.sort(), [...steps].sort(), what);
   }
 });
 
