@@ -1,6 +1,7 @@
 /** JSONata that tells how the runs of a fleet ended. */
 
 import { jsonata } from '#lib/workflow/contract.ts';
+import { CHILD_CAUSE, CHILD_ERROR } from './child-run.ts';
 
 /** Of one VM's failure: 250 of them and their VMs have to fit into the state. */
 const SENTENCE_CHARACTERS = 100;
@@ -11,16 +12,10 @@ const SHOWN_CHARACTERS = 1_000;
 const NOTHING = "{% '' %}";
 export const NO_FAILURE = { vm: '{% $states.input.vm %}', error: NOTHING, cause: NOTHING };
 
-/** The cause of a child that failed is its description as JSON; quotes inside its fields stand behind a backslash. */
-const part = (name: string) => `$match($cause, /"${name}":"(.*?)"(,"|\\})/)[0].groups[0]`;
-const RUN_CAUSE = '$cause := $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : "";';
-
 export const RUN_FAILURE = {
   vm: '{% $states.input.vm %}',
-  error: jsonata(`(${RUN_CAUSE} $error := ${part('Error')}; $exists($error) ? $error : $states.errorOutput.Error)`),
-  cause: jsonata(
-    `(${RUN_CAUSE} $why := ${part('Cause')}; $substring($exists($why) ? $why : $cause, 0, ${SENTENCE_CHARACTERS}))`,
-  ),
+  error: jsonata(CHILD_ERROR),
+  cause: jsonata(`$substring(${CHILD_CAUSE}, 0, ${SENTENCE_CHARACTERS})`),
 };
 
 /** The end of a fleet run: how many VMs have a new restore point, and why the others have none. */

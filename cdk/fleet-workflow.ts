@@ -16,19 +16,17 @@ import {
   Condition,
   Fail,
   type IChainable,
-  IntegrationPattern,
-  type IStateMachine,
   Map as MapState,
   Pass,
   ProvideItems,
+  type StateMachine,
   Succeed,
-  TaskInput,
 } from 'aws-cdk-lib/aws-stepfunctions';
-import { StepFunctionsStartExecution } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
 import { field, jsonata, WHOLE_INPUT } from '#lib/workflow/contract.ts';
 import { FleetIncomplete } from '#lib/workflow/failures.ts';
 import { listVms } from '#lib/workflow/list-vms.ts';
+import { childRun } from './child-run.ts';
 import { NO_FAILURE, RUN_FAILURE, SUMMARY, SUMMARY_TEXT } from './fleet-summary.ts';
 import { stepTask } from './step-task.ts';
 
@@ -37,14 +35,9 @@ const REQUEST_OF_VM = jsonata(
   `$merge([${field(listVms.output, 'request')}, { 'vm': $states.context.Map.Item.Value }])`,
 );
 
-export function fleetWorkflow(scope: Construct, using: { listVms: IFunction; backup: IStateMachine }): IChainable {
+export function fleetWorkflow(scope: Construct, using: { listVms: IFunction; backup: StateMachine }): IChainable {
   const list = stepTask(scope, { contract: listVms, function: using.listVms, payload: WHOLE_INPUT });
-  const run = StepFunctionsStartExecution.jsonata(scope, 'back-up-vm', {
-    stateMachine: using.backup,
-    integrationPattern: IntegrationPattern.RUN_JOB,
-    input: TaskInput.fromText(WHOLE_INPUT),
-    outputs: NO_FAILURE,
-  });
+  const run = childRun(scope, 'back-up-vm', { machine: using.backup, outputs: NO_FAILURE });
   run.addCatch(Pass.jsonata(scope, 'vm-failed'), { outputs: RUN_FAILURE });
   const runs = MapState.jsonata(scope, 'back-up-vms', {
     items: ProvideItems.jsonata(jsonata(field(listVms.output, 'vms'))),

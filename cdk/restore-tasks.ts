@@ -12,16 +12,29 @@ import { writeRange } from '#lib/workflow/write-range.ts';
 import type { RestoreFunctions } from './restore-functions.ts';
 import { stepTask } from './step-task.ts';
 
+type RangeFunctions = Pick<RestoreFunctions, 'writeRange' | 'verifyRange'>;
+/** Those of the restore as a whole. */
+export type WholeFunctions = Omit<RestoreFunctions, keyof RangeFunctions>;
+
+/** Of one disk: each answer is the next call's input. */
+export function rangeTasks(
+  scope: Construct,
+  functions: RangeFunctions,
+): { readonly write: LambdaInvoke; readonly verify: LambdaInvoke } {
+  return {
+    write: stepTask(scope, { contract: writeRange, function: functions.writeRange, payload: WHOLE_INPUT }),
+    verify: stepTask(scope, { contract: verifyRange, function: functions.verifyRange, payload: WHOLE_INPUT }),
+  };
+}
+
 export interface RestoreTasks {
   readonly plan: LambdaInvoke;
-  readonly write: LambdaInvoke;
-  readonly verify: LambdaInvoke;
   readonly finish: LambdaInvoke;
   readonly release: LambdaInvoke;
 }
 
 /** The plan is a variable, because what stands between it and the last step answers with the disks alone. */
-export function restoreTasks(scope: Construct, functions: RestoreFunctions): RestoreTasks {
+export function restoreTasks(scope: Construct, functions: WholeFunctions): RestoreTasks {
   return {
     plan: stepTask(scope, {
       contract: planRestore,
@@ -29,8 +42,6 @@ export function restoreTasks(scope: Construct, functions: RestoreFunctions): Res
       payload: RUN_REQUEST_PAYLOAD,
       assign: { plan: '{% $states.result.Payload %}' },
     }),
-    write: stepTask(scope, { contract: writeRange, function: functions.writeRange, payload: WHOLE_INPUT }),
-    verify: stepTask(scope, { contract: verifyRange, function: functions.verifyRange, payload: WHOLE_INPUT }),
     finish: stepTask(scope, {
       contract: finishRestore,
       function: functions.finishRestore,

@@ -29,6 +29,9 @@ export function addLogs(program: Command): void {
     .action(logs);
 }
 
+/** Workflows whose steps name the run in every line, also those that run in executions of their own. */
+const WITH_RUN_ID = ['backup', 'restore'];
+
 /** Something that happened, as a line for people and as it came. */
 interface Happening {
   readonly time: Date;
@@ -58,7 +61,7 @@ async function functionLines(
   if (steps.size === 0) return [];
   return functions.lines({
     groupPrefix: `${installation}-pipeline-`,
-    ...(arn.includes(`:${installation}-backup:`) ? { run: runIdOf(arn) } : {}),
+    ...(WITH_RUN_ID.some((workflow) => arn.includes(`:${installation}-${workflow}:`)) ? { run: runIdOf(arn) } : {}),
     steps: [...steps],
     from: new Date(started.getTime() - MARGIN_MS),
     to: new Date(stopped.getTime() + MARGIN_MS),

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { ExecutionReport, ExecutionSummary, WorkflowService } from '#lib/executions/workflow-service.ts';
+import { RESTORE_LIMIT_HOURS } from '#lib/workflow/restore-input.ts';
 import { formatDuration, formatTable, formatTime } from './console-text.ts';
 import { addInstallationOptions, type InstallationOptions, openService } from './installation-options.ts';
 import { knownExecution, machinesOf } from './known-execution.ts';
@@ -13,8 +14,8 @@ interface StatusOptions extends InstallationOptions {
 
 /** Between two looks of --watch: a shard takes about a minute. */
 const LOOK_PAUSE_MS = 5_000;
-/** Two days of looks: no workflow runs longer. */
-const MAX_LOOKS = (48 * 3_600_000) / LOOK_PAUSE_MS;
+/** No workflow runs longer than a restore. */
+const MAX_LOOKS = (RESTORE_LIMIT_HOURS * 3_600_000) / LOOK_PAUSE_MS;
 
 export function addStatus(program: Command): void {
   addInstallationOptions(program.command('status'))
@@ -47,7 +48,7 @@ async function status(execution: string | undefined, options: StatusOptions): Pr
   process.stdout.write(options.json ? `${JSON.stringify(whole)}\n` : described(whole, new Date()));
 }
 
-/** What a running execution is doing: its shards, its VMs, or the step that it is in. Empty once it has ended. */
+/** What a running execution is doing: its shards, its VMs, its disks, or the step that it is in. Empty once it has ended. */
 async function progressOf(service: WorkflowService, { arn, status: state }: ExecutionReport): Promise<string> {
   if (state !== 'RUNNING') return '';
   const shards = await service.mapProgress(arn);
@@ -55,7 +56,8 @@ async function progressOf(service: WorkflowService, { arn, status: state }: Exec
     const { succeeded, total, running, failed } = shards;
     return `${succeeded} of ${total} shards read, ${running} being read, ${failed} failed`;
   }
-  const { step, vms } = await service.position(arn);
+  const { step, vms, disks } = await service.position(arn);
+  if (disks !== undefined) return `at ${step}, ${disks.ended} of ${disks.selected} disks restored`;
   return vms === undefined ? `at ${step}` : `${vms.ended} of ${vms.selected} VMs ended, ${vms.failed} of them failed`;
 }
 

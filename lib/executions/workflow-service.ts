@@ -49,14 +49,17 @@ export interface MapProgress {
   readonly failed: number;
 }
 
-/** Where an execution is: the state that it entered last, and the VMs of a fleet. */
+/** Where an execution is: the state that it entered last, and the VMs of a fleet or the disks of a restore. */
 export interface Position {
   readonly step: string;
   readonly vms: { readonly selected: number; readonly ended: number; readonly failed: number } | undefined;
+  readonly disks: { readonly selected: number; readonly ended: number } | undefined;
 }
 
 /** The state of a fleet run in which a VM's failure is noted. */
 const VM_FAILED = 'vm-failed';
+/** The map of a restore. */
+const RESTORE_DISKS = 'restore-disks';
 
 /** Requests fail as WorkflowsUnreachable, or as ExecutionUnknown where the execution does not exist. */
 export class WorkflowService implements Disposable {
@@ -163,18 +166,23 @@ export class WorkflowService implements Disposable {
     }
   }
 
-  /** From the history, which a fleet run writes for each of its VMs. */
+  /** From the history, which a fleet run writes for each of its VMs and a restore for each of its disks. */
   async position(executionArn: string): Promise<Position> {
     let step = '';
     let selected: number | undefined;
+    let ofDisks = false;
     let [ended, failed] = [0, 0];
     for await (const event of this.history(executionArn)) {
       step = event.stateEnteredEventDetails?.name ?? step;
+      ofDisks ||= step === RESTORE_DISKS;
       selected = event.mapStateStartedEventDetails?.length ?? selected;
       if (event.type === 'MapIterationSucceeded') ended += 1;
       if (event.stateEnteredEventDetails?.name === VM_FAILED) failed += 1;
     }
-    return { step, vms: selected === undefined ? undefined : { selected, ended, failed } };
+    if (selected === undefined) return { step, vms: undefined, disks: undefined };
+    return ofDisks
+      ? { step, vms: undefined, disks: { selected, ended } }
+      : { step, vms: { selected, ended, failed }, disks: undefined };
   }
 
   async #asked<Answer>(what: string, request: () => Promise<Answer>): Promise<Answer> {

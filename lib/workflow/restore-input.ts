@@ -11,12 +11,17 @@ export const MAX_RESTORED_DISKS = 64;
 /** Each costs an attachment in dom0 and shares the one link with the others. */
 export const DISKS_AT_ONCE = 4;
 /**
- * How often one disk may be handed on to a next call. A call writes for ten minutes: 300 of them are two days, in which
- * the slowest link that is waited for, 1 MiB/s, carries 170 GiB, and a usual one of 30 MiB/s 5 TiB.
+ * Calls that one execution makes for a disk; where more is left, the next execution goes on. In the history a call has 7
+ * events, and 3 more for each of the 24 times that it may be tried again: at most 4,740 for 60 calls.
  */
-export const MAX_RANGE_CALLS = 300;
-/** The calls of writing and of comparing, and what they wait for. */
-export const RESTORE_LIMIT_HOURS = 120;
+export const STRETCH_CALLS = 60;
+/**
+ * 256 TiB, 16 disks of the largest size, written and compared at 200 MiB/s. A call goes on for about ten minutes, so four
+ * disks at once are at most 290 stretches in that time, of 8 events each in the history of the restore.
+ */
+export const RESTORE_LIMIT_HOURS = 720;
+/** As many calls of ten minutes as fit into that time: a disk that needs more does not get any further. */
+export const MAX_RANGE_CALLS = RESTORE_LIMIT_HOURS * 6;
 
 export const restoreInput = z.strictObject({
   /** Name of the point, a unique beginning of it, or `latest`. */

@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { Failure } from '#lib/failure.ts';
-import { validateDefinition } from '#local/states/validation.ts';
 import { Bench, fails } from '../local/states/bench.ts';
 import { STEPS, synthesize } from './installation.ts';
 
 interface StateOf {
-  readonly Type: string;
-  readonly Retry?: readonly { ErrorEquals: readonly string[]; JitterStrategy?: string; MaxDelaySeconds?: number }[];
-  readonly Catch?: readonly { ErrorEquals: readonly string[]; Next: string }[];
   readonly Branches?: readonly BlockOf[];
   readonly ItemProcessor?: BlockOf;
 }
@@ -26,50 +20,6 @@ function statesOf(block: BlockOf): [string, StateOf][] {
   ]);
 }
 const states = statesOf(definition as unknown as BlockOf);
-
-/** Names of all failures of the project, as the classes in the failures.ts files declare them. */
-async function failureNames(): Promise<Set<string>> {
-  const lib = new URL('../../lib/', import.meta.url);
-  const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('failures.ts'));
-  const names = new Set<string>();
-  for (const file of files) {
-    for (const exported of Object.values(await import(new URL(file, lib).href))) {
-      if (typeof exported === 'function' && exported.prototype instanceof Failure) {
-        names.add((exported as unknown as typeof Failure).failureName);
-      }
-    }
-  }
-  return names;
-}
-
-test('both public validators accept the definition', async () => {
-  await validateDefinition(definition);
-});
-
-test('every error that is tried again is a failure of ours or one that AWS names', async () => {
-  const ours = await failureNames();
-  const theirs = /^(Lambda|Sandbox|Runtime|States)\.\w+$/;
-  const retried = states.flatMap(([, { Retry = [] }]) => Retry.flatMap(({ ErrorEquals }) => ErrorEquals));
-  assert.ok(retried.includes('HostBusy'));
-  assert.deepEqual(
-    retried.filter((name) => !ours.has(name) && !theirs.test(name)),
-    [],
-  );
-});
-
-test('nothing is tried again by a wildcard, without jitter or without an upper bound of the pause', () => {
-  for (const [name, { Retry = [] }] of states) {
-    for (const { ErrorEquals, JitterStrategy, MaxDelaySeconds } of Retry) {
-      assert.ok(!ErrorEquals.some((error) => error === 'States.ALL' || error === 'States.TaskFailed'), name);
-      assert.equal(JitterStrategy, 'FULL', name);
-      assert.ok(MaxDelaySeconds !== undefined && MaxDelaySeconds <= 300, name);
-    }
-  }
-});
-
-test('no state mentions a session, an export name, a password or an opaque reference', () => {
-  assert.doesNotMatch(JSON.stringify(definition), /session_id|sessionRef|export_?name|password|OpaqueRef/i);
-});
 
 test('the readers write their results to the vault, for which a feature flag is needed', () => {
   const map = states.find(([name]) => name === 'read-shards')?.[1];

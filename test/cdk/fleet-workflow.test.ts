@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { backupInput } from '#lib/workflow/backup-input.ts';
 import { MAX_FLEET_VMS } from '#lib/workflow/fleet-input.ts';
 import { listVms } from '#lib/workflow/list-vms.ts';
-import { validateDefinition } from '#local/states/validation.ts';
 import { Bench, fails, invoke, startAt } from '../local/states/bench.ts';
 import { arbitraryOf } from '../workflow/arbitrary.ts';
 import { synthesize } from './installation.ts';
@@ -34,10 +33,6 @@ async function runFleet(answer: unknown, backUp: (payload: Record<string, unknow
   await bench.clock.runUntil(execution.finished);
   return { execution, bench };
 }
-
-test('both public validators accept the definition', async () => {
-  await validateDefinition(fleet);
-});
 
 test('when every VM was backed up, the run ends with how many', async () => {
   const { execution } = await runFleet(listed(3), () => ({ outcome: 'committed' }));

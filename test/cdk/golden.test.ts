@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import type { Template } from 'aws-cdk-lib/assertions';
 import { resolved, synthesize } from './installation.ts';
 
-const { pipeline, definition, fleet, upkeep, restore } = synthesize();
+const { pipeline, definition, fleet, upkeep, restore, restoreDisk } = synthesize();
 
 function assertGolden(name: string, value: unknown): void {
   const file = new URL(`../golden/${name}`, import.meta.url);
@@ -51,6 +51,7 @@ test('the upkeep workflow is the one that was reviewed', () => {
 
 test('the restore workflow is the one that was reviewed', () => {
   assertGolden('restore-workflow.asl.json', restore);
+  assertGolden('restore-disk.asl.json', restoreDisk);
 });
 
 test('every role may do exactly what was reviewed', () => {

@@ -11,6 +11,7 @@ import { parseSettings, type Settings } from '#cdk/settings.ts';
 import { VaultStack } from '#cdk/vault-stack.ts';
 
 export const MACHINE_ARN = 'arn:aws:states:us-east-1:123456789012:stateMachine:backup';
+export const DISK_MACHINE_ARN = 'arn:aws:states:us-east-1:123456789012:stateMachine:restore-disk';
 export const FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:';
 export const STEPS = [
   'snapshot-disks',
@@ -57,7 +58,9 @@ export interface Installation {
   /** The fleet workflow; the backup workflow is named MACHINE_ARN. */
   readonly fleet: Record<string, unknown>;
   readonly upkeep: Record<string, unknown>;
+  /** The machine that it runs for each disk is named DISK_MACHINE_ARN. */
   readonly restore: Record<string, unknown>;
+  readonly restoreDisk: Record<string, unknown>;
 }
 
 /** The stacks of an installation, not synthesized yet; nothing is bundled. */
@@ -91,6 +94,7 @@ export function synthesize(settings: Settings = testSettings()): Installation {
       fleet: definitionOf('blockferry-fleet'),
       upkeep: definitionOf('blockferry-upkeep'),
       restore: definitionOf('blockferry-restore'),
+      restoreDisk: definitionOf('blockferry-restore-disk'),
     };
   } finally {
     rmSync(outdir, { recursive: true });
@@ -117,6 +121,7 @@ export function resolved(value: unknown): string {
       return argument[1].map(resolved).join(argument[0]);
     case 'Ref':
       if (/^BackupStateMachine/.test(argument)) return MACHINE_ARN;
+      if (/^RestoreDiskStateMachine/.test(argument)) return DISK_MACHINE_ARN;
       return PSEUDO[argument] ?? `REF:${argument.replace(/[0-9A-F]{8}$/, '')}`;
     case 'Fn::GetAtt':
       return attribute(argument[0]);

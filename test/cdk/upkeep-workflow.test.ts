@@ -9,7 +9,6 @@ import { sweepRuns } from '#lib/workflow/sweep-runs.ts';
 import { takeInventory } from '#lib/workflow/take-inventory.ts';
 import { verifyPoints } from '#lib/workflow/verify-points.ts';
 import { writeReport } from '#lib/workflow/write-report.ts';
-import { validateDefinition } from '#local/states/validation.ts';
 import { Bench, fails } from '../local/states/bench.ts';
 import { arbitraryOf } from '../workflow/arbitrary.ts';
 import { synthesize } from './installation.ts';
@@ -56,10 +55,6 @@ async function runUpkeep(answers: Partial<Record<Step, Answer>> = {}) {
 const failing = (name: string) => () => {
   throw fails(name, `${name} happened`);
 };
-
-test('both public validators accept the definition', async () => {
-  await validateDefinition(upkeep);
-});
 
 test('the pools are swept, points are let go, what nobody needs is collected, the rest is verified and reported', async () => {
   const { status, calls } = await runUpkeep();

@@ -18,6 +18,7 @@ const FLEET_RUN = `${ARN}:execution:blockferry-fleet:b2`;
 
 /** A fleet run that has ended when it is looked at for the second time. */
 const WATCHED = `${ARN}:execution:blockferry-fleet:c3`;
+const RESTORING = `${ARN}:execution:blockferry-restore:d4`;
 let looks = 0;
 
 const executions: Record<string, object> = {
@@ -37,6 +38,12 @@ const FLEET_EVENTS = [
   { id: 1, type: 'MapStateStarted', timestamp: 1_790_000_000, mapStateStartedEventDetails: { length: 3 } },
   { id: 2, type: 'PassStateEntered', timestamp: 1_790_000_001, stateEnteredEventDetails: { name: 'vm-failed' } },
   { id: 3, type: 'MapIterationSucceeded', timestamp: 1_790_000_002 },
+];
+const RESTORE_EVENTS = [
+  { id: 1, type: 'MapStateEntered', timestamp: 1_790_000_000, stateEnteredEventDetails: { name: 'restore-disks' } },
+  { id: 2, type: 'MapStateStarted', timestamp: 1_790_000_000, mapStateStartedEventDetails: { length: 4 } },
+  { id: 3, type: 'TaskStateEntered', timestamp: 1_790_000_001, stateEnteredEventDetails: { name: 'restore-disk' } },
+  { id: 4, type: 'MapIterationSucceeded', timestamp: 1_790_000_002 },
 ];
 
 /** Answers of the service by action; undefined is an execution that it does not know. */
@@ -86,22 +93,24 @@ const actions: Record<string, (request: Request) => object | undefined> = {
     events:
       executionArn === WATCHED
         ? FLEET_EVENTS
-        : [
-            {
-              id: 1,
-              type: 'TaskStateEntered',
-              timestamp: 1_790_000_000,
-              stateEnteredEventDetails: { name: 'snapshot-disks' },
-            },
-            { id: 2, type: 'TaskScheduled', timestamp: 1_790_000_001 },
-            {
-              id: 3,
-              type: 'TaskFailed',
-              timestamp: 1_790_000_002,
-              taskFailedEventDetails: { error: 'HostBooting', cause: 'wait' },
-            },
-            { id: 4, type: 'ExecutionSucceeded', timestamp: 1_790_000_003 },
-          ],
+        : executionArn === RESTORING
+          ? RESTORE_EVENTS
+          : [
+              {
+                id: 1,
+                type: 'TaskStateEntered',
+                timestamp: 1_790_000_000,
+                stateEnteredEventDetails: { name: 'snapshot-disks' },
+              },
+              { id: 2, type: 'TaskScheduled', timestamp: 1_790_000_001 },
+              {
+                id: 3,
+                type: 'TaskFailed',
+                timestamp: 1_790_000_002,
+                taskFailedEventDetails: { error: 'HostBooting', cause: 'wait' },
+              },
+              { id: 4, type: 'ExecutionSucceeded', timestamp: 1_790_000_003 },
+            ],
   }),
 };
 
@@ -211,6 +220,14 @@ test('an execution that is no run is searched by the steps that it entered', asy
   searched.length = 0;
   await blockferry('logs', 'b2');
   assert.equal(searched[0]?.['filterPattern'], '{ ($.step = "snapshot-disks") }');
+});
+
+test('a restore is told by its disks, and the lines of its executions for them are found by its id', async () => {
+  executions[RESTORING] = { status: 'RUNNING', startDate: 1_790_000_000, input: '{}' };
+  assert.match((await blockferry('status', RESTORING)).out, /at restore-disk, 1 of 4 disks restored/);
+  searched.length = 0;
+  await blockferry('logs', RESTORING);
+  assert.equal(searched[0]?.['filterPattern'], `{ ($.run = "${runIdOf(RESTORING)}") }`);
 });
 
 test('logs --json is one JSON value a line, and --no-functions asks for no log', async () => {
