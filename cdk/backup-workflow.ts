@@ -13,7 +13,7 @@
  *            release-host <--not released-- wait            |
  *                 |  `<-------------------------------------+
  *              verdict ---any error, or something left on the host---> Fail
- *                 |
+ *                 |  `---another run is at work on the VM---> Succeed, without a point
  *              Succeed
  */
 

@@ -18,6 +18,7 @@ export const CHILD_CAUSE = `(${DESCRIPTION} $why := ${part('Cause')}; $exists($w
 
 export interface ChildRunProps {
   readonly machine: StateMachine;
+  /** A JSONata expression, or one for each field. */
   readonly outputs: string | Readonly<Record<string, string>>;
 }
 

@@ -1,5 +1,6 @@
 /** JSONata that tells how the runs of a fleet ended. */
 
+import { LEFT_TO_ANOTHER_RUN } from '#lib/workflow/backup-input.ts';
 import { jsonata } from '#lib/workflow/contract.ts';
 import { CHILD_CAUSE, CHILD_ERROR } from './child-run.ts';
 
@@ -10,19 +11,26 @@ const SHOWN_CHARACTERS = 1_000;
 
 /** Empty texts are written as expressions: validators refuse a literal that is empty. */
 const NOTHING = "{% '' %}";
-export const NO_FAILURE = { vm: '{% $states.input.vm %}', error: NOTHING, cause: NOTHING };
+export const NO_FAILURE = {
+  vm: '{% $states.input.vm %}',
+  error: NOTHING,
+  cause: NOTHING,
+  left: `{% $states.result.Output.outcome = '${LEFT_TO_ANOTHER_RUN}' %}`,
+};
 
 export const RUN_FAILURE = {
   vm: '{% $states.input.vm %}',
   error: jsonata(CHILD_ERROR),
   cause: jsonata(`$substring(${CHILD_CAUSE}, 0, ${SENTENCE_CHARACTERS})`),
+  left: false,
 };
 
-/** The end of a fleet run: how many VMs have a new restore point, and why the others have none. */
+/** The end of a fleet run: how many VMs have a new restore point, which another run is at work on, and why others failed. */
 export const SUMMARY = {
   policy: '{% $states.context.Execution.Input.policy %}',
   selected: '{% $count($states.result) %}',
-  backedUp: "{% $count($states.result[error = '']) %}",
+  backedUp: "{% $count($states.result[error = '' and $not(left)]) %}",
+  leftToOtherRuns: '{% [$states.result[left].vm] %}',
   failures: jsonata(
     "[$append([$states.result[error != ''].(vm & ' ' & error & ': ' & cause)], " +
       "[$states.input.missing.($ & ' is not in the pool')])]",
@@ -30,6 +38,7 @@ export const SUMMARY = {
 };
 
 export const SUMMARY_TEXT = jsonata(
-  "$substring($string($states.input.backedUp) & ' of ' & $string($states.input.selected) & ' VMs were backed up; ' & " +
+  "$substring($string($states.input.backedUp) & ' of ' & $string($states.input.selected) & ' VMs were backed up' & " +
+    "($count($states.input.leftToOtherRuns) > 0 ? ', ' & $string($count($states.input.leftToOtherRuns)) & ' left to other runs' : '') & '; ' & " +
     `$join($states.input.failures, '; '), 0, ${SHOWN_CHARACTERS})`,
 );

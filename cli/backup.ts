@@ -3,8 +3,10 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import * as z from 'zod/mini';
+import { RunInProgress } from '#lib/backup/failures.ts';
 import { Failure } from '#lib/failure.ts';
 import { ambientCredentials } from '#lib/store/s3-credentials.ts';
+import { LEFT_TO_ANOTHER_RUN } from '#lib/workflow/backup-input.ts';
 import { LocalInstallation } from '#local/installation.ts';
 import type { Execution } from '#local/states/execution.ts';
 import { formatBytes } from './console-text.ts';
@@ -126,11 +128,14 @@ function budgetOf({ runBudget: perRun, budget: perMonth, budgetStop }: BackupOpt
   return { budget: { perRun, perMonth, onExceed: budgetStop ? 'stop' : 'warn' } };
 }
 
+const left = z.object({ outcome: z.literal(LEFT_TO_ANOTHER_RUN), reason: z.string() });
 const committed = z.object({ outcome: z.string(), point: z.string(), storedBytes: z.number() });
 const lambdaCause = z.object({ errorMessage: z.string() });
 
-/** What the run achieved. Throws RunFailed with the name and the sentence of the step that failed. */
+/** The point that the run made. Throws RunFailed with the name and the sentence of what kept it from that. */
 export function backupResult(execution: Execution): z.infer<typeof committed> {
+  const toAnother = left.safeParse(execution.output);
+  if (toAnother.success) throw new RunFailed(RunInProgress.failureName, toAnother.data.reason);
   if (execution.status === 'SUCCEEDED') return committed.parse(execution.output);
   throw new RunFailed(execution.error ?? execution.status, messageOf(execution.cause ?? 'the run was stopped'));
 }

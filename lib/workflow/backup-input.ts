@@ -14,6 +14,9 @@ export const DEFAULT_READERS = 4;
  */
 export const RUN_LIMIT_HOURS = 24;
 
+/** The outcome of a run that found another one at work on its VM, and so made no point of its own. */
+export const LEFT_TO_ANOTHER_RUN = 'left-to-another-run';
+
 /** What `vault.objectLock.mode` may be. */
 export const LOCK_MODES = ['governance', 'compliance'] as const;
 export const STORAGE_CLASSES = ['STANDARD', 'INTELLIGENT_TIERING', 'STANDARD_IA', 'GLACIER_IR'] as const;

@@ -250,3 +250,19 @@ test('objects left on the host are not a success, although the point is committe
   }).run();
   assert.deepEqual([status, error], ['FAILED', 'HostNotReleased']);
 });
+
+test('a run that meets another one on its VM is no failure, makes no point, and says which run is at work', async () => {
+  const { calls, run } = bench({ 'snapshot-disks': failing('RunInProgress', 'VM x is being backed up by arn:other') });
+  const { status, output } = await run();
+  assert.equal(status, 'SUCCEEDED');
+  assert.deepEqual(output, { outcome: 'left-to-another-run', reason: 'VM x is being backed up by arn:other' });
+  assert.deepEqual(calls, ['snapshot-disks', 'release-host']);
+});
+
+test('a run that meets another one and cannot be released is a failure', async () => {
+  const { status, error } = await bench({
+    'snapshot-disks': failing('RunInProgress'),
+    'release-host': failing('RoleInsufficient'),
+  }).run();
+  assert.deepEqual([status, error], ['FAILED', 'RoleInsufficient']);
+});

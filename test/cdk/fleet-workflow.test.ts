@@ -37,19 +37,43 @@ async function runFleet(answer: unknown, backUp: (payload: Record<string, unknow
 test('when every VM was backed up, the run ends with how many', async () => {
   const { execution } = await runFleet(listed(3), () => ({ outcome: 'committed' }));
   assert.equal(execution.status, 'SUCCEEDED');
-  assert.deepEqual(execution.output, { policy: 'nightly', selected: 3, backedUp: 3, failures: [] });
+  assert.deepEqual(execution.output, {
+    policy: 'nightly',
+    selected: 3,
+    backedUp: 3,
+    leftToOtherRuns: [],
+    failures: [],
+  });
 });
 
 test("one VM's failure does not stop the others, and the end names the VM, the error and the reason", async () => {
   const backedUp: unknown[] = [];
   const { execution } = await runFleet(listed(5), ({ vm }) => {
-    if (vm === vmNo(1)) throw fails('RunInProgress', 'VM 1 is being backed up by "another" run');
+    if (vm === vmNo(1)) throw fails('SrFull', 'the repository of "VM 1" is full');
     backedUp.push(vm);
     return {};
   });
   assert.equal(backedUp.length, 4);
   assert.deepEqual([execution.status, execution.error], ['FAILED', 'FleetIncomplete']);
-  assert.match(execution.cause ?? '', /^4 of 5 VMs were backed up; 0{8}-.*1 RunInProgress: .*is being backed up by/);
+  assert.match(execution.cause ?? '', /^4 of 5 VMs were backed up; 0{8}-.*1 SrFull: .*"VM 1" is full/);
+});
+
+test('a VM that another run is at work on is left to it, which is no failure and is said at the end', async () => {
+  const elsewhere = ({ vm }: { vm?: unknown }) =>
+    vm === vmNo(1)
+      ? { outcome: 'left-to-another-run', reason: 'VM 1 is being backed up by another' }
+      : { outcome: 'committed' };
+  const { execution } = await runFleet(listed(3), elsewhere);
+  assert.equal(execution.status, 'SUCCEEDED');
+  assert.deepEqual(execution.output, {
+    policy: 'nightly',
+    selected: 3,
+    backedUp: 2,
+    leftToOtherRuns: [vmNo(1)],
+    failures: [],
+  });
+  const incomplete = await runFleet(listed(3, { missing: ['wbe'] }), elsewhere);
+  assert.equal(incomplete.execution.cause, '2 of 3 VMs were backed up, 1 left to other runs; wbe is not in the pool');
 });
 
 test('a VM that a policy names and the pool does not have makes the run incomplete', async () => {

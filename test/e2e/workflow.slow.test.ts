@@ -9,8 +9,11 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backupResult } from '#cli/backup.ts';
+import { readLeaseHolder } from '#lib/backup/lease.ts';
+import { dropSlots, takeSlots } from '#lib/backup/reader-slots.ts';
 import { Secret } from '#lib/secret.ts';
-import { GIB, MIB } from '#lib/units.ts';
+import { underPrefix } from '#lib/store/prefixed-store.ts';
+import { GIB, MIB, parseVmId } from '#lib/units.ts';
 import { startS3Server } from '#local/s3/server.ts';
 import { startSimulator } from '#sim/simulator.ts';
 import { FAST_TIMINGS } from '#sim/timings.ts';
@@ -80,6 +83,37 @@ describe('the synthesized workflow, run on this machine', () => {
       { snapshots, metadata: cbtMetadata.length, sessions, dom0Vbds },
       { snapshots: [], metadata: 1, sessions: 0, dom0Vbds: 0 },
     );
+  });
+
+  test('a scheduled fleet and a run by hand that meet on one VM make one point, and the second says whose it is', async () => {
+    const before = await site.pointKeys();
+    const both = await site.sim.addVm({ name: 'both', disks: [{ bytes: randomBytes(2 * MIB) }] });
+    const fleet = await site.startFleet({ policy: 'nightly', select: { names: ['both'] } });
+    // All slots taken, the fleet's run waits in the middle of its work for as long as the other one needs.
+    const store = underPrefix(site.store, 'site/');
+    const executions = { isRunning: async () => true };
+    const claim = { pool: 'good', holder: fleet.executionArn, wanted: HOST_CONNECTIONS, since: new Date() };
+    await takeSlots({ store, executions, signal: AbortSignal.timeout(60_000) }, claim);
+    const lease = () => readLeaseHolder(store, parseVmId(both.uuid));
+    while ((await lease()) === undefined) await delay(50);
+    const byHand = await site.backUp({ vm: both.uuid });
+    await dropSlots(store, claim);
+    await fleet.finished;
+    assert.equal(byHand.status, 'SUCCEEDED', 'nobody is woken: the other run answers for the VM');
+    const { outcome, reason } = byHand.output as { outcome: string; reason: string };
+    assert.equal(outcome, 'left-to-another-run');
+    assert.match(reason, /is being backed up by arn:.*:execution:.*-backup:.*; wait for it to end or stop it/);
+    assert.throws(() => backupResult(byHand), { name: 'RunInProgress' }, 'whoever asked for a point has none');
+    assert.deepEqual(fleet.output, {
+      ...{ policy: 'nightly', selected: 1, backedUp: 1 },
+      ...{ leftToOtherRuns: [], failures: [] },
+    });
+    const made = (await site.pointKeys()).filter((key) => !before.includes(key));
+    assert.equal(made.length, 1);
+    assert.equal(await lease(), undefined);
+    await nothingConnected(site);
+    const { snapshots, sessions, dom0Vbds } = site.sim.counters;
+    assert.deepEqual({ snapshots, sessions, dom0Vbds }, { snapshots: [], sessions: 0, dom0Vbds: 0 });
   });
 
   test('16 readers never hold more than 16 NBD connections', async (t) => {

@@ -82,7 +82,7 @@ export class LocalSite implements AsyncDisposable {
   }
 
   /** Starts a fleet run; `finished` of the execution resolves at its end. */
-  startFleet(policy: { policy: string; select: unknown; readers: number }): Promise<Execution> {
+  startFleet(policy: { policy: string; select: unknown; readers?: number }): Promise<Execution> {
     return this.#installation.start('fleet', { pool: 'good', ...policy });
   }
 
