@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, open, rm } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { backupResult } from '#cli/backup.ts';
 import { readLeaseHolder } from '#lib/backup/lease.ts';
 import { dropSlots, takeSlots } from '#lib/backup/reader-slots.ts';
@@ -19,6 +20,7 @@ import { startSimulator } from '#sim/simulator.ts';
 import { FAST_TIMINGS } from '#sim/timings.ts';
 import { LocalSite } from '../fakes/local-site.ts';
 import { freePort } from '../servers/free-port.ts';
+import { metricsIn, watchedByAlarms } from './emitted-metrics.ts';
 
 /** XenServer's limit; a reader that finds all taken is told so before the greeting. */
 const HOST_CONNECTIONS = 16;
@@ -129,6 +131,24 @@ describe('the synthesized workflow, run on this machine', () => {
     assert.ok(nbdConnectionsTotal - before >= 20, `${nbdConnectionsTotal - before} connections for 20 shards`);
   });
 
+  test('every metric that an alarm watches is emitted by a function, under that name, namespace and dimension', async () => {
+    const budget = { perRun: 0, onExceed: 'warn' };
+    const increment = await site.backUp({ vm: vm.uuid, budget });
+    assert.equal(increment.status, 'SUCCEEDED', `${increment.error}: ${increment.cause}`);
+    await site.keepUp();
+    const emitted = [...metricsIn(site.logs.map(({ line }) => line)), ...metricsIn(await watchPoints(site))];
+    const watched = watchedByAlarms();
+    assert.ok(watched.length >= 9);
+    for (const series of watched)
+      assert.ok(
+        emitted.some((each) => each.series === series),
+        `${series} is emitted`,
+      );
+    const days = emitted.filter(({ series }) => series.includes(' CertificateDaysLeft ')).map(({ value }) => value);
+    // The simulated host's certificate is valid for ten years, as a real one's.
+    assert.deepEqual([...new Set(days)], [3_649]);
+  });
+
   test('no state, log line or error text holds a session reference, an export name or a password', () => {
     const written = [
       ...site.executions.map(({ history, input, output, error, cause }) => ({ history, input, output, error, cause })),
@@ -193,6 +213,22 @@ async function writtenHereAndThere(path: string, bytes: number): Promise<string>
   await file.truncate(bytes);
   for (let at = 0; at < bytes; at += 2 * MIB) await file.write(Buffer.from('written'), 0, 7, at);
   return path;
+}
+
+/** What the function that a rule calls every hour prints; it belongs to no workflow. */
+async function watchPoints({ s3 }: LocalSite): Promise<string[]> {
+  const script = `const { handler } = await import('#functions/watch-points.ts');
+    await handler({}, { awsRequestId: 'r', getRemainingTimeInMillis: () => 60_000 });`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    env: {
+      ...{ PATH: process.env['PATH'], AWS_REGION: 'us-east-1', AWS_ENDPOINT_URL_S3: s3.endpoint },
+      AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
+      ...{ VAULT_BUCKET: 'vault', VAULT_PREFIX: 'site/', VAULT_OWNER: 'any' },
+      ...{ OBJECTIVE_HOURS: '26', INSTALLATION: 'blockferry' },
+    },
+  });
+  return stdout.split('\n');
 }
 
 /** The host frees a slot only after it has unplugged the disk. */
