@@ -1,16 +1,19 @@
 /** The Lambda function of one step, with a role of its own that can do what the step needs and nothing else. */
 
-import { join } from 'node:path';
 import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, LoggingFormat, RecursiveLoop, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import {
+  Architecture,
+  Function as LambdaFunction,
+  LoggingFormat,
+  RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { EnvironmentOf, StepContract } from '#lib/workflow/contract.ts';
+import { functionCode } from './function-bundles.ts';
 import type { Placement } from './network.ts';
-
-const projectRoot = join(import.meta.dirname, '..');
 
 export interface StepFunctionProps<Contract extends StepContract> {
   readonly installation: string;
@@ -21,7 +24,7 @@ export interface StepFunctionProps<Contract extends StepContract> {
 }
 
 export class StepFunction<Contract extends StepContract> extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: LambdaFunction;
 
   constructor(scope: Construct, props: StepFunctionProps<Contract>) {
     const { contract, placement } = props;
@@ -37,10 +40,12 @@ export class StepFunction<Contract extends StepContract> extends Construct {
     role.addToPolicy(writeLog(logGroup));
     for (const statement of props.statements) role.addToPolicy(statement);
     if (placement.vpc !== undefined) for (const statement of attachToVpc()) role.addToPolicy(statement);
-    this.function = new NodejsFunction(this, 'Function', {
+    this.function = new LambdaFunction(this, 'Function', {
       ...placement,
-      ...BUNDLED,
-      entry: join(projectRoot, 'functions', `${contract.name}.ts`),
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      handler: 'index.handler',
+      code: functionCode(contract.name),
       description: `Blockferry step ${contract.name}`,
       memorySize: contract.memoryMib,
       timeout: Duration.seconds(contract.timeoutSeconds),
@@ -54,38 +59,6 @@ export class StepFunction<Contract extends StepContract> extends Construct {
     });
   }
 }
-
-/** Lambda gives credentials in the environment; the SDK would load these only after not finding any there. */
-const UNUSED_CREDENTIAL_PROVIDERS = [
-  '@aws-sdk/credential-provider-http',
-  '@aws-sdk/credential-provider-ini',
-  '@aws-sdk/credential-provider-process',
-  '@aws-sdk/credential-provider-sso',
-  '@aws-sdk/credential-provider-web-identity',
-  '@smithy/credential-provider-imds',
-];
-
-/**
- * One file without source map. CommonJS because it starts faster: the S3 client imports in 45 ms so and in 62 ms as ES
- * module. The SDK is bundled, so that the version that was tested is the one that runs.
- */
-export const BUNDLED = {
-  runtime: Runtime.NODEJS_24_X,
-  architecture: Architecture.ARM_64,
-  handler: 'handler',
-  projectRoot,
-  depsLockFilePath: join(projectRoot, 'package-lock.json'),
-  awsSdkConnectionReuse: false,
-  bundling: {
-    format: OutputFormat.CJS,
-    target: 'node24',
-    mainFields: ['module', 'main'],
-    minify: true,
-    sourceMap: false,
-    bundleAwsSDK: true,
-    externalModules: UNUSED_CREDENTIAL_PROVIDERS,
-  },
-};
 
 function writeLog(logGroup: LogGroup): PolicyStatement {
   return new PolicyStatement({

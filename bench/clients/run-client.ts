@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { BUNDLE_OPTIONS } from '#cdk/function-bundles.ts';
 import { runMeasured } from '../measuring/command.ts';
 import type { Stage } from '../stage/stage.ts';
 import type { Spent } from './spent.ts';
@@ -38,18 +39,7 @@ function sourceOf(script: string): string {
   return join(import.meta.dirname, '..', script);
 }
 
-/** CommonJS and minified, as cdk/step-function.ts has it. */
+/** As functions are bundled. */
 export async function bundleClient(script: string, outfile: string): Promise<void> {
-  await build({
-    entryPoints: [sourceOf(script)],
-    outfile,
-    bundle: true,
-    minify: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node24',
-    mainFields: ['module', 'main'],
-    external: ['http', 'ini', 'process', 'sso', 'web-identity'].map((kind) => `@aws-sdk/credential-provider-${kind}`),
-    logLevel: 'error',
-  });
+  await build({ ...BUNDLE_OPTIONS, entryPoints: [sourceOf(script)], outfile });
 }
