@@ -21,7 +21,7 @@ const TRAPS: Readonly<Record<string, () => void>> = {
     assert.match(JSON.stringify(definition), /"ResultWriter"/);
   },
   'a state machine without a name gets permissions for an empty one': () => {
-    for (const { Properties } of machines) assert.match(Properties.StateMachineName, /^blockferry-[a-z]+$/);
+    for (const { Properties } of machines) assert.match(Properties.StateMachineName, /^blockferry-[a-z]+(-[a-z]+)*$/);
   },
   'a distributed map is not granted the key of its bucket': () => {
     const [role = []] = Object.entries(pipeline.findResources('AWS::IAM::Policy'))
