@@ -58,13 +58,16 @@ export function parseVaultUrl(url: string | undefined): VaultAddress {
       `${JSON.stringify(withoutCredentials(url))} is not the address of a vault; write s3://bucket or s3://bucket/prefix`,
     );
   }
-  const prefix = path.replace(/\/*$/, '');
-  return { bucket, prefix: prefix === '' ? '' : `${prefix}/` };
+  // A pattern for the slashes at the end would begin anew at each slash before it.
+  let end = path.length;
+  while (path[end - 1] === '/') end--;
+  return { bucket, prefix: end === 0 ? '' : `${path.slice(0, end)}/` };
 }
 
 /** Other tools take `s3://key:secret@bucket`: what a person is used to must not end in a log. */
 function withoutCredentials(url: string): string {
-  return url.replace(/\/\/.*@/s, '//[hidden]@');
+  const [from, to] = [url.indexOf('//'), url.lastIndexOf('@')];
+  return from === -1 || to < from ? url : `${url.slice(0, from)}//[hidden]${url.slice(to)}`;
 }
 
 export interface OpenVault extends Disposable {
