@@ -48,7 +48,10 @@ export function arbitraryOf(schema: z.ZodMiniType): fc.Arbitrary<unknown> {
     case 'enum':
       return fc.constantFrom(...Object.values(definition.entries ?? {}));
     case 'array':
-      return fc.array(arbitraryOf(definition.element ?? assert.fail()), { maxLength: 4 });
+      return fc.array(arbitraryOf(definition.element ?? assert.fail()), {
+        minLength: found('min_length')?.minimum ?? 0,
+        maxLength: 4,
+      });
     case 'optional':
     case 'default':
       return arbitraryOf(definition.innerType ?? assert.fail());
