@@ -40,7 +40,11 @@ export function dashboard(scope: Construct, installation: string, machines: read
       [own('ReaderMibPerSecond', Stats.AVERAGE), own('ReaderMibPerSecond', Stats.MAXIMUM)],
       READER_LIMIT_MIB_PER_SECOND,
     ),
-    graph('Unexpected fulls and leftovers', [own('UnexpectedFulls', Stats.SUM), own('LeftOnHost', Stats.SUM)]),
+    graph('Retries, unexpected fulls, leftovers', [
+      own('Retries', Stats.SUM),
+      own('UnexpectedFulls', Stats.SUM),
+      own('LeftOnHost', Stats.SUM),
+    ]),
   );
   return page;
 }

@@ -4,7 +4,7 @@ import { recordCall } from '#lib/backup/call-records.ts';
 import { commitPoint } from '#lib/backup/commit-point.ts';
 import { parseDocument } from '#lib/format/document.ts';
 import { vmPoint } from '#lib/format/point.ts';
-import { measurementsOf } from '#lib/observe/point-measurements.ts';
+import { measuredRunOf, measurementsOf } from '#lib/observe/point-measurements.ts';
 import { parseRunId } from '#lib/units.ts';
 import { commitPoint as contract } from '#lib/workflow/commit-point.ts';
 import { stepHandler } from './handler.ts';
@@ -21,7 +21,10 @@ export const handler = stepHandler(contract, (environment, { measure }) => {
       const asked = { ...(policy && { policy }), ...(budgetPassed && { budgetPassed }) };
       const onPoint = (written: 'created' | 'exists') => meter.pointStands(written);
       const { outcome, point, storedBytes } = await commitPoint({ ...ports, signal, onPoint }, run, asked);
-      if (outcome === 'committed') measure(measurementsOf(parseDocument(vmPoint, await store.get(point), point)));
+      if (outcome === 'committed') {
+        const written = parseDocument(vmPoint, await store.get(point), point);
+        measure(measurementsOf(written), measuredRunOf(written));
+      }
       return { runId, outcome, point, storedBytes };
     });
   };

@@ -7,11 +7,12 @@ import {
   INSTALLATION_DIMENSION,
   METRIC_NAMESPACE,
   METRICS,
+  type MeasuredRun,
   type Measurements,
   type MetricName,
 } from '#lib/workflow/metrics.ts';
 
-export type Measure = (measurements: Measurements) => void;
+export type Measure = (measurements: Measurements, about?: MeasuredRun) => void;
 
 export interface MetricLog {
   readonly installation: string;
@@ -22,7 +23,7 @@ export interface MetricLog {
 const names = Object.keys(METRICS).filter((name): name is MetricName => name in METRICS);
 
 export function embeddedMetrics({ installation, write, now }: MetricLog): Measure {
-  return (measurements) => {
+  return (measurements, about) => {
     const measured = names.filter((name) => measurements[name] !== undefined);
     if (measured.length === 0) return;
     const directive = {
@@ -31,6 +32,6 @@ export function embeddedMetrics({ installation, write, now }: MetricLog): Measur
       Metrics: measured.map((name) => ({ Name: name, Unit: METRICS[name] })),
     };
     const head = { _aws: { Timestamp: now().getTime(), CloudWatchMetrics: [directive] } };
-    write(`${JSON.stringify({ ...head, [INSTALLATION_DIMENSION]: installation, ...measurements })}\n`);
+    write(`${JSON.stringify({ ...head, [INSTALLATION_DIMENSION]: installation, ...about, ...measurements })}\n`);
   };
 }

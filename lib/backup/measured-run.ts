@@ -28,6 +28,7 @@ export function measuredRun(
     readerMs,
     readerCalls: receipts.length,
     calls: receipts.length + calls.length + 1,
+    failedCalls: calls.filter(({ answered }) => !answered).length,
     gbSeconds:
       calls.reduce((total, { gbSeconds }) => total + gbSeconds, 0) +
       gbSecondsOf({ ms: readerMs, memoryMib: READER_MEMORY_MIB }) +

@@ -45,6 +45,8 @@ export const vmPoint = z.object({
     readerCalls: z.optional(countField),
     /** Calls of all steps up to the commit's own; absent in points whose other figures are of readers and commit alone. */
     calls: z.optional(countField),
+    /** How many of these calls ended with a failure. */
+    failedCalls: z.optional(countField),
     /** Memory times duration of these calls, in GiB and seconds. */
     gbSeconds: z.optional(z.number().check(z.nonnegative())),
     /** States that the run entered until this point was written, counted from the workflow's shape and these calls. */

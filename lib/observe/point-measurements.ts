@@ -2,7 +2,7 @@
 
 import type { PointDisk, VmPoint } from '#lib/format/point.ts';
 import { GRAIN_BYTES, MIB } from '#lib/units.ts';
-import type { Measurements } from '#lib/workflow/metrics.ts';
+import type { MeasuredRun, Measurements } from '#lib/workflow/metrics.ts';
 
 /** Reasons for a full that nobody has to look after: the first one of a disk, and what follows from it. */
 const EXPECTED_FULLS: ReadonlySet<string> = new Set(['first-backup', 'cbt-was-off', 'disk-shrank']);
@@ -17,10 +17,16 @@ export function measurementsOf({ disks, measured }: VmPoint): Measurements {
     StoredBytes: sum(({ storedBytes }) => storedBytes),
     ZeroBytes: sum(({ zeroGrains }) => zeroGrains * GRAIN_BYTES),
     UnchangedBytes: sum(({ unchangedGrains }) => unchangedGrains * GRAIN_BYTES),
+    Retries: measured.failedCalls ?? 0,
     UnexpectedFulls: unexpected.length,
     ...changedPercent(disks.filter(({ kind }) => kind === 'incremental')),
     ...rate,
   };
+}
+
+export function measuredRunOf({ vm, run, disks }: VmPoint): MeasuredRun {
+  const causes = disks.flatMap(({ full }) => (full === undefined ? [] : [full.because]));
+  return { vm, run, fullsBecause: [...new Set(causes)].toSorted() };
 }
 
 /** Absent without any incremental disk: a full says nothing about how much the guest writes. */

@@ -14,6 +14,8 @@ export const METRICS = {
   ChangedPercent: 'Percent',
   /** Of one reader, while it read. */
   ReaderMibPerSecond: 'Count',
+  /** Calls of steps that failed, after which the run went on all the same. */
+  Retries: 'Count',
   /** Disks read in full that could have been read incrementally. */
   UnexpectedFulls: 'Count',
   /** Objects that a run could not take off the host. */
@@ -34,3 +36,14 @@ export const METRICS = {
 
 export type MetricName = keyof typeof METRICS;
 export type Measurements = Readonly<Partial<Record<MetricName, number>>>;
+
+/**
+ * What measurements are about. It stands beside them in the log, where a query finds it (runbook, "What one VM measured"),
+ * and is no dimension: each VM would cost as much a month as all metrics together.
+ */
+export interface MeasuredRun {
+  readonly vm: string;
+  readonly run: string;
+  /** Why disks were read in full, each reason once. */
+  readonly fullsBecause: readonly string[];
+}

@@ -206,6 +206,7 @@ test('one restore point tells bytes, rates and causes', () => {
     StoredBytes: 5,
     ZeroBytes: 131_072,
     UnchangedBytes: 196_608,
+    Retries: 0,
     UnexpectedFulls: 0,
     ChangedPercent: 1,
     ReaderMibPerSecond: 2,
