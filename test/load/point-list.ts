@@ -14,8 +14,8 @@ const POINTS_OF_A_VM = 20;
 const DAY_MS = 86_400_000;
 const NEWEST = new Date('2026-11-21T12:00:00Z');
 const COMMAND = join(import.meta.dirname, '../../cli/blockferry.ts');
-/** Node with the SDK and the commands loaded takes 200 of them. */
-const PEAK_MIB = 256;
+/** Node with the SDK and the commands loaded takes 200 of them, documents of 1,000 points and what was parsed of them another 70. */
+const PEAK_MIB = 320;
 /** The point, and the closing beside it, which has what the run took after its point. */
 const GETS_OF_A_POINT = 2;
 /** What is known of each disk's verification; one listing of all points comes besides. */
