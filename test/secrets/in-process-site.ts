@@ -74,9 +74,10 @@ export class InProcessSite implements AsyncDisposable {
       SIGNING_KEY_FILE: signingKeyFile,
       AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
     };
-    const machines = { backup: installation.definition, upkeep: installation.upkeep, restore: installation.restore };
+    const { definition, upkeep, restore, restoreDisk } = installation;
+    const machines = { backup: definition, upkeep, restore, 'restore-disk': restoreDisk };
     site.#workflows = new Workflows(
-      Object.entries(machines).map(([name, definition]) => ({ arn: machineArn(name), definition })),
+      Object.entries(machines).map(([name, machine]) => ({ arn: machineArn(name), definition: machine })),
       {
         functions: {
           invoke: (arn, payload) =>
