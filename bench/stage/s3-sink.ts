@@ -65,7 +65,7 @@ function answer(request: IncomingMessage, { response, body }: { response: Server
     objects.set(url.pathname, { body: body?.content, bytes: body?.bytes ?? 0 });
     return response.writeHead(200, { etag: ETAG }).end();
   }
-  if (url.searchParams.has('list-type')) return xml(response, '<ListBucketResult></ListBucketResult>');
+  if (url.searchParams.has('list-type')) return xml(response, '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>');
   return give(request, { response, path: url.pathname });
 }
 
